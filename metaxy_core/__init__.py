@@ -1,0 +1,65 @@
+"""Metaxy core: versions per record and field, and exactly the records that have to be recomputed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from metaxy_core.errors import MetaxyError, TransientError
+from metaxy_core.feature import Feature
+from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import FeatureKey, FieldKey
+from metaxy_core.specs.dependency import FeatureDep
+from metaxy_core.specs.feature import FeatureSpec
+from metaxy_core.specs.field import FieldDep, FieldSpec
+
+if TYPE_CHECKING:
+    from metaxy_core.config import Config, init
+    from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
+    from metaxy_core.store.base import MetadataStore
+    from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.increment import Counts, Increment
+
+BaseFeature = Feature
+
+_LAZY = {
+    "Config": "metaxy_core.config",
+    "init": "metaxy_core.config",
+    "Commit": "metaxy_core.store.catalog",
+    "Counts": "metaxy_core.store.increment",
+    "Increment": "metaxy_core.store.increment",
+    "MetadataStore": "metaxy_core.store.base",
+    "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
+}
+
+__all__ = [
+    "BaseFeature",
+    "Commit",
+    "Config",
+    "Counts",
+    "DuckDBMetadataStore",
+    "Feature",
+    "FeatureDep",
+    "FeatureGraph",
+    "FeatureKey",
+    "FeatureSpec",
+    "FieldDep",
+    "FieldKey",
+    "FieldSpec",
+    "Increment",
+    "MetadataStore",
+    "MetaxyError",
+    "TransientError",
+    "init",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs a data library only when it is used."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'metaxy_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

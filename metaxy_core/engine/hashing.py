@@ -1,0 +1,102 @@
+"""A version is a hash of one canonical text, the same on every backend; the text is made here.
+
+The text of a field is its parts joined by ``|``, each part escaped so that no two lists of parts
+give one text: ``v1 | field | code version | feature | field | version | feature | ...``. A version
+is the decimal digits of the upstream data version, ``-`` where the optional record is missing and
+``?`` where the record has no version for the field. On a root feature the code version is followed
+by ``s`` and the canonical text of the sample (see ``escape``).
+
+``H(text)`` is the first 8 bytes of its MD5 digest (RFC 1321), little-endian, the top bit cleared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+from metaxy_core.graph.plan import FieldPlan, UpstreamField
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+SEPARATOR: Final = "|"
+MISSING: Final = "-"
+UNKNOWN: Final = "?"
+NULL: Final = "\\N"
+FUNCTION: Final = "metaxy_hash"
+_TOP_BIT_CLEARED: Final = 2**63 - 1
+
+
+def hash_text(text: str) -> int:
+    """``H(text)`` in Python; the vector every backend has to meet.
+
+    Example:
+        >>> hash_text("abc")
+        3481232194675933584
+    """
+    digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "little") & _TOP_BIT_CLEARED
+
+
+def escape(part: str) -> str:
+    """A part with the separator and the backslash escaped.
+
+    Example:
+        >>> escape("x|y")
+        'x\\\\|y'
+    """
+    return part.replace("\\", "\\\\").replace(SEPARATOR, "\\" + SEPARATOR)
+
+
+def hash_column(text: ir.StringValue) -> ir.IntegerColumn:
+    """``H`` of a text column, computed by the backend."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name=FUNCTION)
+    def metaxy_hash(text: str) -> int: ...  # type: ignore[empty-body]
+
+    return metaxy_hash(text)
+
+
+def provenance_text(
+    field: FieldPlan, versions: Mapping[UpstreamField, ir.StringValue]
+) -> ir.StringValue:
+    """Canonical text of a field that reads upstream fields.
+
+    Args:
+        field: the field.
+        versions: for each upstream field it reads, the text of its data version.
+    """
+    parts: list[str | ir.StringValue] = [_head(field)]
+    for read in field.reads:
+        parts.append(f"{SEPARATOR}{_static(str(read.feature), str(read.field))}{SEPARATOR}")
+        parts.append(versions[read])
+    return _joined(parts)
+
+
+def sample_text(field: FieldPlan, sample: ir.StringValue) -> ir.StringValue:
+    """Canonical text of a root's field; the sample's own text is escaped already."""
+    return _joined([f"{_head(field)}{SEPARATOR}s{SEPARATOR}", sample])
+
+
+def _head(field: FieldPlan) -> str:
+    return _static("v1", str(field.key), field.code_version)
+
+
+def _static(*parts: str) -> str:
+    return SEPARATOR.join(escape(part) for part in parts)
+
+
+def _joined(parts: list[str | ir.StringValue]) -> ir.StringValue:
+    import ibis
+
+    merged: list[str | ir.StringValue] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    texts = [ibis.literal(part) if isinstance(part, str) else part for part in merged]
+    return reduce(lambda left, right: left + right, texts)

@@ -1,0 +1,123 @@
+"""Tables of rows become tables of records: the latest state of each id, ready to be joined."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metaxy_core import system_columns as sc
+from metaxy_core.engine.filters import filtered
+from metaxy_core.graph.plan import DepPlan, UpstreamField
+from metaxy_core.keys import FeatureKey
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class Source:
+    """A feature's table and what the catalog knows about its commits.
+
+    Attributes:
+        feature: the feature.
+        id_columns: what identifies a record.
+        rows: every row ever appended, as on disk.
+        commits: the catalog's commits: ``metaxy_commit, feature, feature_version, superseded``.
+        superseding: whether any commit superseded an older row.
+        deleting: whether any commit deleted records.
+        outdated: feature versions under which a read field had another code version.
+    """
+
+    feature: FeatureKey
+    id_columns: tuple[str, ...]
+    rows: ir.Table
+    commits: ir.Table
+    superseding: bool
+    deleting: bool
+    outdated: frozenset[str] = frozenset()
+
+
+def latest_rows(source: Source) -> ir.Table:
+    """The newest row of each id, deleted or not.
+
+    Every row but the first of an id lies in a commit that superseded something, so only the rows
+    of those commits are grouped.
+    """
+    if not source.superseding:
+        return source.rows
+    superseding = source.commits.filter(
+        source.commits.feature == str(source.feature), source.commits.superseded > 0
+    ).select(sc.COMMIT)
+    ids = list(source.id_columns)
+    newest = (
+        source.rows.semi_join(superseding, sc.COMMIT)
+        .group_by(ids)
+        .agg(metaxy_newest=lambda rows: rows[sc.COMMIT].max())
+    )
+    joined = source.rows.left_join(newest, ids)
+    current = joined.filter(
+        joined.metaxy_newest.isnull() | (joined.metaxy_newest == joined[sc.COMMIT])
+    )
+    return current.select(list(source.rows.columns))
+
+
+def live_records(source: Source) -> ir.Table:
+    """The newest row of each id that is not deleted."""
+    rows = latest_rows(source)
+    return rows.filter(~rows[sc.DELETED]) if source.deleting else rows
+
+
+def data_version(table: ir.Table, read: UpstreamField) -> ir.IntegerColumn:
+    """A field's data version: what a user set, or else the provenance."""
+    return table[sc.data_version(read.field)].fill_null(table[sc.provenance(read.field)])
+
+
+def version_name(read: UpstreamField) -> str:
+    """Column in which a prepared dep carries the data version of a field."""
+    feature = read.feature.to_identifier()
+    return f"metaxy_read__{len(feature)}__{feature}__{read.field.to_identifier()}"
+
+
+def present_name(dep: DepPlan) -> str:
+    """Column that is true where a dep has a record."""
+    return f"metaxy_present__{dep.feature.to_identifier()}"
+
+
+def ready_name(dep: DepPlan) -> str:
+    """Column that is false where a dep's record was computed by outdated code."""
+    return f"metaxy_ready__{dep.feature.to_identifier()}"
+
+
+def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]]) -> ir.Table:
+    """A dep's records under the names that the depending feature uses.
+
+    Returns:
+        One row per record: its id columns, ``columns``, the data version of each field that is
+        read, whether the record is there, and whether it is ready to be computed from.
+    """
+    import ibis
+
+    records = filtered(live_records(source), dep.predicate, dep.feature)
+    reads = [UpstreamField(dep.feature, field) for field in dep.fields]
+    return records.select(
+        **{here: records[there] for there, here in (*dep.ids, *columns)},
+        **{version_name(read): data_version(records, read) for read in reads},
+        **{present_name(dep): ibis.literal(value=True)},
+        **{ready_name(dep): _is_ready(records, source)},
+    )
+
+
+def _is_ready(records: ir.Table, source: Source) -> ir.BooleanValue:
+    import ibis
+
+    if not source.outdated:
+        return ibis.literal(value=True)
+    return ~records[sc.COMMIT].isin(_commits_of(source, source.outdated)[sc.COMMIT])
+
+
+def _commits_of(source: Source, versions: Collection[str]) -> ir.Table:
+    commits = source.commits
+    return commits.filter(
+        commits.feature == str(source.feature), commits.feature_version.isin(sorted(versions))
+    )

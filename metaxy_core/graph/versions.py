@@ -1,0 +1,92 @@
+"""Static versions say what the code means, before any record exists; they need no store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from metaxy_core.graph.plan import DepPlan, FeaturePlan, UpstreamField
+from metaxy_core.keys import FeatureKey, FieldKey
+
+DIGITS = 16
+
+
+@dataclass(frozen=True)
+class FeatureVersions:
+    """Static versions of one feature, 16 hex digits each.
+
+    Attributes:
+        fields: version of each field: its key, code version and everything upstream it reads.
+        feature: its fields, id columns and wiring (deps, filters, optional flags).
+        code: its own code versions only.
+    """
+
+    fields: dict[FieldKey, str]
+    feature: str
+    code: str
+
+
+@dataclass(frozen=True)
+class GraphVersions:
+    """Static versions of a graph.
+
+    Attributes:
+        features: versions of each feature.
+        project: one version over all features.
+    """
+
+    features: dict[FeatureKey, FeatureVersions]
+    project: str
+
+    def __getitem__(self, feature: FeatureKey) -> FeatureVersions:
+        return self.features[feature]
+
+
+def compute_versions(plans: Iterable[FeaturePlan]) -> GraphVersions:
+    """Versions of all plans, which have to come upstream first; each is computed once."""
+    known: dict[UpstreamField, str] = {}
+    features: dict[FeatureKey, FeatureVersions] = {}
+    for plan in plans:
+        features[plan.key] = _feature_versions(plan, known)
+        for field, version in features[plan.key].fields.items():
+            known[UpstreamField(plan.key, field)] = version
+    project = _digest("project", sorted((str(k), v.feature) for k, v in features.items()))
+    return GraphVersions(features, project)
+
+
+def _feature_versions(plan: FeaturePlan, known: dict[UpstreamField, str]) -> FeatureVersions:
+    fields = {
+        field.key: _digest(
+            "field",
+            str(plan.key),
+            str(field.key),
+            field.code_version,
+            sorted(field.version_from),
+            [(str(read.feature), str(read.field), known[read]) for read in field.reads],
+        )
+        for field in plan.fields
+    }
+    feature = _digest(
+        "feature",
+        str(plan.key),
+        list(plan.id_columns),
+        sorted((str(key), version) for key, version in fields.items()),
+        sorted((_wiring(dep) for dep in plan.deps), key=str),
+    )
+    code = _digest("code", sorted((str(f.key), f.code_version) for f in plan.fields))
+    return FeatureVersions(fields, feature, code)
+
+
+def _wiring(dep: DepPlan) -> dict[str, object]:
+    return {
+        "feature": str(dep.feature),
+        "optional": dep.optional,
+        "filter": None if dep.predicate is None else repr(dep.predicate),
+    }
+
+
+def _digest(*parts: object) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

@@ -1,0 +1,61 @@
+"""A dependency says which records and columns of an upstream feature a feature uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator
+
+from metaxy_core.compat import FEATURE_IN_FEATURE_DEP
+from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.base import Spec
+from metaxy_core.specs.filter import Predicate, parse_filter
+
+
+class FeatureDep(Spec):
+    """One upstream feature.
+
+    Attributes:
+        feature: the upstream feature: a class, a spec, a key or its text.
+        columns: its columns that the increment carries; None means all, empty means none.
+        rename: upstream column name to the name used here; id columns may be renamed too.
+        filter: SQL text over the upstream's columns; records that fail it count as missing.
+        optional: whether a record may exist without this dependency's record.
+
+    Example:
+        >>> FeatureDep(feature="example/video", filter="duration > 1.5").optional
+        False
+    """
+
+    feature: FeatureKey = Field(validation_alias=FEATURE_IN_FEATURE_DEP)
+    columns: tuple[str, ...] | None = None
+    rename: Annotated[Mapping[str, str], AfterValidator(lambda names: FrozenNames(names))] = Field(
+        default_factory=dict, validate_default=True
+    )
+    filter: str | None = None
+    optional: bool = False
+
+    @field_validator("filter")
+    @classmethod
+    def _parsable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_filter(text)
+        return text
+
+    @property
+    def predicate(self) -> Predicate | None:
+        """The parsed filter."""
+        return None if self.filter is None else parse_filter(self.filter)
+
+
+class FrozenNames(dict[str, str]):
+    """A hashable mapping of names."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+    def _refuse(self, *_: object, **__: object) -> None:
+        raise TypeError("names are frozen")
+
+    __setitem__ = __delitem__ = _refuse  # type: ignore[assignment]

@@ -1,0 +1,197 @@
+"""Filter text is parsed into a small tree of allowed operations, so that nothing typed reaches SQL as is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from metaxy_core.errors import InvalidFilter
+
+if TYPE_CHECKING:
+    from sqlglot import Expression
+
+Value = str | int | float | Decimal | bool | None
+Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "+", "-", "*", "/", "%"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the filtered feature."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A literal value."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A comparison or an arithmetic operation."""
+
+    operator: Operator
+    left: Predicate
+    right: Predicate
+
+
+@dataclass(frozen=True)
+class Junction:
+    """AND or OR over two predicates."""
+
+    operator: Literal["and", "or"]
+    left: Predicate
+    right: Predicate
+
+
+@dataclass(frozen=True)
+class Negation:
+    """NOT."""
+
+    operand: Predicate
+
+
+@dataclass(frozen=True)
+class IsNull:
+    """IS NULL."""
+
+    operand: Predicate
+
+
+@dataclass(frozen=True)
+class Membership:
+    """IN over a list of literals."""
+
+    operand: Predicate
+    values: tuple[Constant, ...]
+
+
+Predicate = Column | Constant | Binary | Junction | Negation | IsNull | Membership
+
+
+@lru_cache(maxsize=512)
+def parse_filter(text: str) -> Predicate:
+    """Parse SQL text into a predicate.
+
+    Raises:
+        InvalidFilter: the text does not parse, or uses anything outside the allowed operations.
+
+    Example:
+        >>> parse_filter("duration > 1.5")
+        Binary(operator='>', left=Column(name='duration'), right=Constant(value=Decimal('1.5')))
+    """
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    try:
+        parsed = sqlglot.parse(text)
+    except SqlglotError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InvalidFilter.from_text(text, f"does not parse: {reason}") from error
+    if len(parsed) != 1 or parsed[0] is None:
+        raise InvalidFilter.from_text(text, "is not one condition")
+    predicate = _Translation(text).predicate(parsed[0])
+    if not _is_condition(predicate):
+        raise InvalidFilter.from_text(text, "is a value, not a condition")
+    return predicate
+
+
+def _is_condition(predicate: Predicate) -> bool:
+    match predicate:
+        case Constant(value):
+            return isinstance(value, bool)
+        case Binary(operator):
+            return operator not in ("+", "-", "*", "/", "%")
+        case _:
+            return True
+
+
+def columns_of(predicate: Predicate) -> frozenset[str]:
+    """The columns that a predicate reads."""
+    match predicate:
+        case Column(name):
+            return frozenset({name})
+        case Binary(_, left, right) | Junction(_, left, right):
+            return columns_of(left) | columns_of(right)
+        case Negation(operand) | IsNull(operand) | Membership(operand, _):
+            return columns_of(operand)
+        case _:
+            return frozenset()
+
+
+class _Translation:
+    """One walk over a parsed text; keeps the text for messages."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def predicate(self, node: Expression) -> Predicate:
+        from sqlglot import expressions as exp
+
+        operators: dict[type[Expression], Operator] = {
+            exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+            exp.Like: "like", exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
+        }  # fmt: skip
+        match node:
+            case exp.Paren():
+                return self.predicate(node.this)
+            case exp.And() | exp.Or():
+                name: Literal["and", "or"] = "and" if isinstance(node, exp.And) else "or"
+                return Junction(name, self.predicate(node.left), self.predicate(node.right))
+            case exp.Not():
+                return Negation(self.predicate(node.this))
+            case exp.Is():
+                return self._identity(node)
+            case exp.In():
+                return self._membership(node)
+            case exp.Between():
+                operand = self.predicate(node.this)
+                low, high = self.predicate(node.args["low"]), self.predicate(node.args["high"])
+                return Junction("and", Binary(">=", operand, low), Binary("<=", operand, high))
+            case exp.Column() if not node.table:
+                return Column(node.name)
+            case exp.Literal() | exp.Boolean() | exp.Null() | exp.Neg():
+                return Constant(self._value(node))
+        operator = operators.get(type(node))
+        if operator is None:
+            raise self._refusal(node)
+        return Binary(operator, self.predicate(node.left), self.predicate(node.right))
+
+    def _identity(self, node: Expression) -> Predicate:
+        operand, right = self.predicate(node.this), self.predicate(node.expression)
+        if right == Constant(None):
+            return IsNull(operand)
+        if isinstance(right, Constant) and isinstance(right.value, bool):
+            return Junction("and", Negation(IsNull(operand)), Binary("=", operand, right))
+        raise self._refusal(node)
+
+    def _membership(self, node: Expression) -> Predicate:
+        if node.args.get("query") or not node.expressions:
+            raise self._refusal(node)
+        values = tuple(Constant(self._value(item)) for item in node.expressions)
+        return Membership(self.predicate(node.this), values)
+
+    def _value(self, node: Expression) -> Value:
+        from sqlglot import expressions as exp
+
+        match node:
+            case exp.Null():
+                return None
+            case exp.Boolean():
+                return bool(node.this)
+            case exp.Neg():
+                value = self._value(node.this)
+                if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+                    return -value
+            case exp.Literal() if node.is_string:
+                return str(node.this)
+            case exp.Literal():
+                return int(node.this) if node.is_int else Decimal(str(node.this))
+        raise self._refusal(node)
+
+    def _refusal(self, node: Expression) -> InvalidFilter:
+        return InvalidFilter.from_text(self.text, f"uses {node.sql()!r}, which is not allowed")

@@ -1,0 +1,1 @@
+"""Stores keep records and commits; they execute what the engine describes."""

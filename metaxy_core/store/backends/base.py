@@ -1,0 +1,79 @@
+"""What a store needs from a database, and no more; each backend is one class with these methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+
+class Snapshot(Protocol):
+    """One consistent state of the database, open for reading."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a table of this name."""
+
+    def table(self, name: str) -> ir.Table | None:
+        """A table as an unbound expression, or None where there is none."""
+
+    def fetch(self, sql: str) -> pa.Table:
+        """The rows of a query."""
+
+    def keep(self, sql: str) -> ir.Table:
+        """Materialise a query so that it outlives the snapshot, until ``drop``."""
+
+
+class Transaction(Snapshot, Protocol):
+    """One atomic change: everything done in it becomes visible together, or nothing does."""
+
+    def append(self, table: str, sql: str) -> int:
+        """Append a query's rows by column name; gives their number.
+
+        The table is made where it is missing, and so are columns that only the query has.
+        """
+
+    def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
+        """Erase the rows that agree with a staged frame in ``columns``; gives their number."""
+
+
+class Backend(Protocol):
+    """A database that can hold a store."""
+
+    @property
+    def address(self) -> str:
+        """Where the database is, for messages; without secrets."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the database engine."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open the database for reading."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open the database for one change; an exception inside takes everything back."""
+
+    def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
+        """The SQL of an expression; built once per key where one is given."""
+
+    def stage(self, name: str, frame: pa.Table) -> ir.Table:
+        """Make a frame readable inside snapshots and transactions, until ``drop``."""
+
+    def fetch(self, sql: str) -> pa.Table:
+        """The rows of a query over staged and kept tables, without opening the database."""
+
+    def stream(self, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+        """The same in batches of at most ``size`` rows."""
+
+    def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:
+        """A table of the database whose columns are known, as an unbound expression."""
+
+    def drop(self, table: ir.Table) -> None:
+        """Forget a staged or kept table."""
+
+    def close(self) -> None:
+        """Release everything."""

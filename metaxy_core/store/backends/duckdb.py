@@ -1,0 +1,367 @@
+"""DuckDB as a store: one file, held only while it is read or written, shared by many processes.
+
+The connection is to an in-memory database that lives as long as the store object: staged frames
+and kept increments stand there. The file is attached for the length of one snapshot or one
+transaction, so that another process waits for milliseconds and not for the length of a GPU job.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from metaxy_core.engine.hashing import FUNCTION
+from metaxy_core.errors import (
+    NotAStore,
+    ReadOnlyStore,
+    StoreClosed,
+    StoreLocked,
+    StoreUnreachable,
+)
+from metaxy_core.store.base import MetadataStore
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+MEMORY = ":memory:"
+_CATALOG = "metaxy_store"
+_HASH = (
+    f"CREATE OR REPLACE MACRO {FUNCTION}(x) AS "
+    f"(md5_number(x) & 9223372036854775807::UHUGEINT)::BIGINT"
+)
+_LOCKED = ("Could not set lock on file", "Unique file handle conflict")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
+
+
+def quoted(name: str) -> str:
+    """An identifier in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+class DuckDBBackend:
+    """A DuckDB database.
+
+    Args:
+        database: path of the file, or ``":memory:"``.
+        read_only: refuse transactions.
+        lock_timeout: seconds to wait for another process before ``StoreLocked``.
+        settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
+    """
+
+    kind = "duckdb"
+
+    def __init__(
+        self,
+        database: str | Path,
+        *,
+        read_only: bool,
+        lock_timeout: float,
+        settings: Mapping[str, str | int | float | bool],
+    ) -> None:
+        self.address = str(database)
+        self._path = None if self.address == MEMORY else Path(self.address)
+        self._read_only = read_only
+        self._lock_timeout = lock_timeout
+        self._lock = threading.RLock()
+        self._sql: dict[Hashable, str] = {}
+        self._kept: set[str] = set()
+        defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
+        self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(
+            MEMORY, config={**defaults, **settings}
+        )
+        self._connection.execute(_HASH)
+        self._connection.execute("SET TimeZone = 'UTC'")
+        if self._path is None:
+            self._connection.execute(f"ATTACH '{MEMORY}' AS {_CATALOG}")
+
+    # ------------------------------------------------------------------ opening and closing
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckDBSession]:
+        """Attach the file for reading; a file that does not exist yet is made."""
+        with self._lock:
+            if self._path is not None and not self._read_only and not self._path.exists():
+                with self._attached(read_only=False):
+                    pass
+            with self._attached(read_only=True), self._begun() as session:
+                yield session
+
+    @contextmanager
+    def transaction(self) -> Iterator[DuckDBSession]:
+        """Attach the file for one change."""
+        if self._read_only:
+            raise ReadOnlyStore(
+                f"The store {self.address!r} was opened with read_only=True; "
+                f"open it without to write."
+            )
+        with self._lock, self._attached(read_only=False), self._begun() as session:
+            yield session
+
+    def close(self) -> None:
+        """Close the connection; kept increments are gone."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The in-memory connection."""
+        if self._connection is None:
+            raise StoreClosed(
+                f"The store {self.address!r} is closed; fetch results before its `with` block ends."
+            )
+        return self._connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[DuckDBSession]:
+        self.connection.execute("BEGIN")
+        try:
+            yield DuckDBSession(self, self.connection)
+        except BaseException:
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[None]:
+        if self._path is None:
+            yield
+            return
+        self._attach(self._path, read_only=read_only)
+        try:
+            yield
+        finally:
+            self.connection.execute(f"DETACH {_CATALOG}")
+
+    def _attach(self, path: Path, *, read_only: bool) -> None:
+        option = " (READ_ONLY)" if read_only else ""
+        statement = f"ATTACH {_text(str(path))} AS {_CATALOG}{option}"
+        deadline = time.monotonic() + self._lock_timeout
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                self.connection.execute(statement)
+            except duckdb.Error as error:
+                if not any(sign in str(error) for sign in _LOCKED):
+                    raise self._refusal(error, read_only=read_only) from error
+                if time.monotonic() >= deadline:
+                    raise self._locked(error) from error
+            else:
+                return
+            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _locked(self, error: duckdb.Error) -> StoreLocked:
+        return StoreLocked(
+            f"The store {self.address!r} was in use for {self._lock_timeout:g} s. Wait for the "
+            f"process that holds it, or raise lock_timeout. DuckDB says: {_first_line(error)}"
+        )
+
+    def _refusal(self, error: duckdb.Error, *, read_only: bool) -> Exception:
+        reason = _first_line(error)
+        if "not a valid DuckDB database file" in reason:
+            return NotAStore(
+                f"{self.address!r} is no DuckDB database; give the path of a store, or of a file "
+                f"that does not exist yet."
+            )
+        if not read_only and any(word in reason for word in ("Permission denied", "Read-only")):
+            return ReadOnlyStore(
+                f"{self.address!r} cannot be written; open the store with read_only=True, or make "
+                f"the file and its folder writable. DuckDB says: {reason}"
+            )
+        return StoreUnreachable(
+            f"The store {self.address!r} cannot be opened; check that its folder exists and may be "
+            f"{'read' if read_only else 'written'}. DuckDB says: {reason}"
+        )
+
+    # ------------------------------------------------------------------ frames and queries
+
+    def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
+        """Compile an expression, or give what the same key compiled to before."""
+        import ibis
+
+        if key is None:
+            return str(ibis.duckdb.compile(build()))
+        if key not in self._sql:
+            self._sql[key] = str(ibis.duckdb.compile(build()))
+        return self._sql[key]
+
+    def stage(self, name: str, frame: pa.Table) -> ir.Table:
+        """Register an Arrow table; nothing is copied."""
+        import ibis
+
+        with self._lock:
+            self.connection.register(name, frame)
+        return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query over staged and kept tables."""
+        with self._lock:
+            return self.connection.execute(sql).to_arrow_table()
+
+    def stream(self, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+        """Run a query on a connection of its own and give its rows as they come."""
+        with self._lock:
+            cursor = self.connection.cursor()
+        try:
+            yield from cursor.execute(sql).to_arrow_reader(size)
+        finally:
+            cursor.close()
+
+    def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:
+        """A table of the file."""
+        import ibis
+
+        return ibis.table(columns, name=name, catalog=_CATALOG, database="main")
+
+    def drop(self, table: ir.Table) -> None:
+        """Forget a staged or kept table; nothing happens after ``close``."""
+        name = table.get_name()
+        with self._lock:
+            if self._connection is None:
+                return
+            if name in self._kept:
+                self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+                self._kept.discard(name)
+            else:
+                self._connection.unregister(name)
+
+    def kept_name(self) -> str:
+        """A free name for a kept table; names are used again so that their SQL is too."""
+        number = next(n for n in itertools.count(1) if f"metaxy_kept_{n}" not in self._kept)
+        self._kept.add(f"metaxy_kept_{number}")
+        return f"metaxy_kept_{number}"
+
+
+class DuckDBSession:
+    """The attached file inside one transaction."""
+
+    def __init__(self, backend: DuckDBBackend, connection: duckdb.DuckDBPyConnection) -> None:
+        self._backend = backend
+        self._connection = connection
+        self._tables = {
+            name
+            for (name,) in connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_CATALOG]
+            ).fetchall()
+        }
+
+    def has(self, name: str) -> bool:
+        """Whether the file has a table."""
+        return name in self._tables
+
+    def table(self, name: str) -> ir.Table | None:
+        """A table of the file."""
+        if name not in self._tables:
+            return None
+        return self._backend.stored(name, self._schema(_stored(name)))
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query."""
+        return self._connection.execute(sql).to_arrow_table()
+
+    def keep(self, sql: str) -> ir.Table:
+        """Materialise a query in the in-memory database, which may spill to disk."""
+        import ibis
+
+        name = self._backend.kept_name()
+        self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
+        return ibis.table(self._schema(quoted(name)), name=name)
+
+    def _schema(self, table: str) -> ibis.Schema:
+        import ibis
+
+        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
+        return ibis.Schema.from_pyarrow(empty.schema)
+
+    def append(self, table: str, sql: str) -> int:
+        """Insert by column name."""
+        if table not in self._tables:
+            self._connection.execute(f"CREATE TABLE {_stored(table)} AS {sql} WITH NO DATA")
+            self._tables.add(table)
+        self._add_columns(table, sql)
+        inserted = self._connection.execute(
+            f"INSERT INTO {_stored(table)} BY NAME {sql}"  # noqa: S608 - quoted
+        ).fetchone()
+        return int(inserted[0]) if inserted else 0
+
+    def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
+        """Delete by equality with a staged frame."""
+        matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
+        erased = self._connection.execute(
+            f"DELETE FROM {_stored(table)} AS t USING {quoted(staged.get_name())} AS s "  # noqa: S608
+            f"WHERE {matches}"
+        ).fetchone()
+        return int(erased[0]) if erased else 0
+
+    def _add_columns(self, table: str, sql: str) -> None:
+        known = {name.lower() for name in self._types(f"TABLE {_stored(table)}")}
+        for name, kind in self._types(sql).items():
+            if name.lower() not in known:
+                self._connection.execute(
+                    f"ALTER TABLE {_stored(table)} ADD COLUMN {quoted(name)} {kind}"
+                )
+
+    def _types(self, sql: str) -> dict[str, str]:
+        rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+
+def _stored(table: str) -> str:
+    return f"{_CATALOG}.main.{quoted(table)}"
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
+
+
+class DuckDBMetadataStore(MetadataStore):
+    """A store in a DuckDB file, or in memory.
+
+    The file is opened for the length of each call only, so that several processes share it.
+
+    Args:
+        database: path of the file, made on first use where it is missing, or ``":memory:"``.
+        read_only: refuse writes.
+        lock_timeout: seconds to wait for another process before ``StoreLocked``.
+        settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
+
+    Example:
+        >>> with DuckDBMetadataStore(":memory:") as store:
+        ...     store.address
+        ':memory:'
+    """
+
+    def __init__(
+        self,
+        database: str | Path = MEMORY,
+        *,
+        read_only: bool = False,
+        lock_timeout: float = 60.0,
+        settings: Mapping[str, str | int | float | bool] | None = None,
+    ) -> None:
+        super().__init__(
+            DuckDBBackend(
+                database,
+                read_only=read_only,
+                lock_timeout=lock_timeout,
+                settings=settings or {},
+            )
+        )

@@ -1,0 +1,258 @@
+"""The store as users call it: resolve, write, read, delete."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from metaxy_core.compat import StoreNames
+from metaxy_core.errors import InvalidSamples
+from metaxy_core.feature import locate
+from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import KeyLike
+from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.catalog import Catalog, Commit, History
+from metaxy_core.store.committing import Committing
+from metaxy_core.store.definitions import DefinitionLog, RecordedSnapshot
+from metaxy_core.store.increment import Increment
+from metaxy_core.store.reading import Reading, Records
+from metaxy_core.store.resolving import Resolution
+from metaxy_core.store.sources import Sources
+from metaxy_core.store.tables import CatalogTables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class MetadataStore(StoreNames):
+    """Records of features, their versions and their history, in one database.
+
+    A store is open as long as it is not closed; ``with`` closes it. Anything that names a feature
+    takes a class, a spec, a ``FeatureKey``, a list of parts or ``"a/b"``. A frame is a Polars,
+    pandas, PyArrow or Ibis table or a DuckDB relation.
+
+    Args:
+        backend: the database.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._tables = CatalogTables(backend)
+        self._catalog = Catalog(self._tables)
+        self._definitions = DefinitionLog(self._tables)
+        self._sources = Sources(backend, self._catalog)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """Where the store is, without secrets."""
+        return self._backend.address
+
+    @property
+    def kind(self) -> str:
+        """Name of the database engine."""
+        return self._backend.kind
+
+    def close(self) -> None:
+        """Release the connection; results that were not fetched are gone."""
+        self._backend.close()
+
+    # ------------------------------------------------------------------ increments
+
+    def resolve_update(self, feature: KeyLike, samples: Any = None) -> Increment:
+        """What has to be done for a feature: its new, stale and orphaned records.
+
+        Args:
+            feature: the feature.
+            samples: for a root feature, every record that should exist: a frame with the id
+                columns, the user columns, and ``metaxy_provenance_by_field`` (a struct with one
+                version per field, text or integers) or the columns that ``version_from`` names.
+
+        Returns:
+            The increment, computed once, from one snapshot; fetch it before the store is closed.
+
+        Raises:
+            UnknownFeature: the graph does not hold the feature.
+            InvalidSamples: samples for a feature that has deps, or none for a root.
+            DataError: the samples have missing, NULL or repeated ids, or lack versions.
+
+        Example:
+            >>> import polars as pl, metaxy_core as mx
+            >>> with mx.FeatureGraph().use():
+            ...     class Clip(mx.Feature, spec=mx.FeatureSpec(
+            ...         key="clip", id_columns=["id"],
+            ...         fields=[mx.FieldSpec(key="audio", version_from=["etag"])],
+            ...     )):
+            ...         id: str
+            ...         etag: str
+            >>> with mx.DuckDBMetadataStore(":memory:") as store:
+            ...     samples = pl.DataFrame({"id": ["a"], "etag": ["1"]})
+            ...     store.resolve_update(Clip, samples).counts
+            Counts(new=1, stale=0, orphaned=0, blocked=0)
+        """
+        from metaxy_core.store.writing import sample_frame
+
+        graph, key = locate(feature)
+        plan = graph.plan(key)
+        resolution = Resolution(graph, plan, self._backend, self._sources)
+        if plan.is_root:
+            if samples is None:
+                raise InvalidSamples(
+                    f"'{key}' is a root feature: nothing upstream tells which records it should "
+                    f"have. Give them: store.resolve_update({str(key)!r}, samples=frame)."
+                )
+            return resolution.from_samples(sample_frame(plan, self._backend, samples))
+        if samples is not None:
+            raise InvalidSamples(
+                f"'{key}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), so its "
+                f"records follow from them; call store.resolve_update({str(key)!r}) without samples."
+            )
+        return resolution.from_upstream()
+
+    # ------------------------------------------------------------------ changes
+
+    def write(
+        self, feature: KeyLike, frame: Any, *, materialization_id: str | None = None
+    ) -> Commit | None:
+        """Append records under one commit, all or none.
+
+        Args:
+            feature: the feature.
+            frame: rows of an increment with the feature's columns added: id columns, declared
+                columns, ``metaxy_provenance_by_field`` and ``metaxy_provenance`` as they came. May
+                set ``metaxy_data_version_by_field``, a struct of text or integers, for fields
+                whose version is that of the output and not of the input. For a root feature raw
+                samples will do.
+            materialization_id: what is doing this, for the record's history.
+
+        Returns:
+            The commit, or None where the frame has no rows.
+
+        Raises:
+            DataError: the frame cannot be written; the message names columns and ids.
+            StoreLocked: another process held the store too long.
+        """
+        graph, key = locate(feature)
+        return self._committing(materialization_id).write(graph, graph.plan(key), frame)
+
+    def delete(
+        self,
+        feature: KeyLike,
+        frame: Any = None,
+        *,
+        filters: str | None = None,
+        hard: bool = False,
+        materialization_id: str | None = None,
+    ) -> Commit | None:
+        """Delete records: softly, as a further entry of their history, or with their history.
+
+        Args:
+            feature: the feature.
+            frame: a frame with the id columns of the records, such as ``increment.orphaned``.
+            filters: or SQL text over the records' columns; combined with ``frame`` both must hold.
+            hard: erase every row of the records instead.
+            materialization_id: what is doing this.
+
+        Returns:
+            The commit, or None where no record matches.
+
+        Raises:
+            DataError: neither ``frame`` nor ``filters`` is given, or the ids are not in the frame.
+        """
+        graph, key = locate(feature)
+        return self._committing(materialization_id).delete(
+            graph, graph.plan(key), frame, filters, hard=hard
+        )
+
+    def push(self, graph: FeatureGraph | None = None) -> RecordedSnapshot:
+        """Record a graph's definitions, so that later code can be compared with it.
+
+        Args:
+            graph: the graph; the active one where it is None.
+
+        Returns:
+            The snapshot; the newest one where nothing changed since.
+        """
+        graph = graph or FeatureGraph.active()
+        with self._backend.transaction() as transaction:
+            self._tables.make(transaction)
+            return self._definitions.push(transaction, graph)
+
+    def _committing(self, materialization_id: str | None) -> Committing:
+        return Committing(
+            self._backend,
+            self._tables,
+            self._catalog,
+            self._definitions,
+            self._sources,
+            materialization_id,
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    def read(
+        self,
+        feature: KeyLike,
+        *,
+        columns: Sequence[str] | None = None,
+        filters: str | None = None,
+        history: bool = False,
+        include_deleted: bool = False,
+    ) -> Records:
+        """Records of a feature, read when ``.to_polars()``, ``.to_arrow()`` … is called.
+
+        Args:
+            feature: the feature.
+            columns: the columns wanted, user's and system's; None means all.
+            filters: SQL text over the records' columns, applied to their latest state.
+            history: every row ever written instead of the latest of each record.
+            include_deleted: deleted records too; ``metaxy_deleted_at`` tells.
+        """
+        graph, key = locate(feature)
+        reading = Reading(self._backend, self._sources, graph[key], columns, filters)
+        return reading.records(history=history, include_deleted=include_deleted)
+
+    def history(self, feature: KeyLike) -> History:
+        """What the catalog knows of a feature's commits, without touching its records."""
+        _, key = locate(feature)
+        with self._backend.snapshot() as snapshot:
+            return self._catalog.history(snapshot, key)
+
+    def count(self, feature: KeyLike) -> int:
+        """How many records of a feature are stored and not deleted."""
+        graph, key = locate(feature)
+        return Reading(self._backend, self._sources, graph[key], None, None).count()
+
+    def snapshots(self) -> tuple[RecordedSnapshot, ...]:
+        """Every graph that was pushed, oldest first."""
+        with self._backend.snapshot() as snapshot:
+            return self._definitions.snapshots(snapshot)
+
+    def recorded_graph(self, version: str | None = None) -> FeatureGraph:
+        """The graph of a pushed snapshot.
+
+        Args:
+            version: beginning of the snapshot's version; None means the newest, or the definitions
+                last written with where none was ever pushed.
+
+        Raises:
+            UnknownSnapshot: no snapshot has this version.
+        """
+        with self._backend.snapshot() as snapshot:
+            used = self._catalog.last_used(snapshot)
+            return self._definitions.graph(snapshot, used, version)

@@ -1,0 +1,61 @@
+"""Any data frame becomes an Arrow table here, so that nothing below has to know who made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+
+from metaxy_core.errors import UnsupportedFrame
+from metaxy_core.keys import FeatureKey
+
+
+def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
+    """A frame of any supported library as an Arrow table with plain column types.
+
+    Args:
+        feature: named in errors.
+        frame: a Polars (eager or lazy), pandas, PyArrow or Ibis table, a DuckDB relation, or a
+            Narwhals frame over one of them.
+
+    Raises:
+        UnsupportedFrame: the object is none of these.
+    """
+    return _plain(_table(feature, frame))
+
+
+def _table(feature: FeatureKey, frame: Any) -> pa.Table:
+    if isinstance(frame, pa.Table):
+        return frame
+    if isinstance(frame, pa.RecordBatch):
+        return pa.Table.from_batches([frame])
+    if isinstance(frame, pa.RecordBatchReader):
+        return frame.read_all()
+    try:
+        narrow = nw.from_native(frame)
+    except TypeError as error:
+        raise UnsupportedFrame.from_object(feature, frame) from error
+    if isinstance(narrow, nw.LazyFrame):
+        return narrow.collect(backend="pyarrow").to_native()
+    return narrow.to_arrow()
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    fields = [field.with_type(_plain_type(field.type)) for field in table.schema]
+    plain = pa.schema(fields)
+    return table if plain == table.schema else table.cast(plain)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([member.with_type(_plain_type(member.type)) for member in kind])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    return kind

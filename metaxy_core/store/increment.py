@@ -1,0 +1,150 @@
+"""An increment is the answer to "what has to be done", computed once and fetched as it is needed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from metaxy_core.compat import IncrementNames
+from metaxy_core.engine import compare
+from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.keys import FeatureKey
+from metaxy_core.store.backends.base import Backend
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import polars as pl
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records an increment holds of each kind.
+
+    Attributes:
+        new: expected, not stored.
+        stale: stored, computed from other versions than the current ones.
+        orphaned: stored, no longer expected.
+        blocked: expected, but something upstream has to be recomputed first.
+    """
+
+    new: int = 0
+    stale: int = 0
+    orphaned: int = 0
+    blocked: int = 0
+
+    @property
+    def to_process(self) -> int:
+        """Records that have to be computed now: new and stale."""
+        return self.new + self.stale
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.stale or self.orphaned or self.blocked)
+
+
+class Increment(IncrementNames):
+    """The records of one feature that are new, stale or orphaned, from one snapshot of the store.
+
+    The rows stay in the store's connection until they are fetched; ``counts`` fetches none. Rows of
+    ``new`` and ``stale`` carry the id columns, the columns the deps select, and the provenance that
+    ``store.write`` wants back (``metaxy_provenance_by_field``, ``metaxy_provenance``). Rows of
+    ``stale`` also carry ``metaxy_changed_fields``, the list of own fields that changed. Rows of
+    ``orphaned`` are the stored records.
+
+    Attributes:
+        feature: key of the feature.
+        counts: how many records of each kind there are.
+    """
+
+    def __init__(
+        self,
+        plan: FeaturePlan,
+        backend: Backend,
+        *,
+        rows: ir.Table,
+        orphaned: ir.Table | None,
+        counts: Counts,
+    ) -> None:
+        self.feature: FeatureKey = plan.key
+        self.counts = counts
+        self._plan = plan
+        self._backend = backend
+        self._rows = rows
+        self._orphaned = orphaned
+        kept = [table for table in (rows, orphaned) if table is not None]
+        self._release = weakref.finalize(self, _drop, backend, kept)
+
+    def __repr__(self) -> str:
+        return f"Increment({str(self.feature)!r}, {self.counts})"
+
+    @property
+    def blocked(self) -> int:
+        """How many records wait until something upstream is recomputed."""
+        return self.counts.blocked
+
+    @cached_property
+    def new(self) -> pl.DataFrame:
+        """Records to compute for the first time."""
+        return self._frame(compare.NEW)
+
+    @cached_property
+    def stale(self) -> pl.DataFrame:
+        """Records to compute again, with ``metaxy_changed_fields``."""
+        return self._frame(compare.STALE)
+
+    @cached_property
+    def orphaned(self) -> pl.DataFrame:
+        """Stored records that nothing calls for any more; give them to ``store.delete``."""
+        import polars as pl
+
+        from metaxy_core.store.reading import presented
+
+        if self._orphaned is None:
+            return self._frame(compare.ORPHANED).select(self._plan.id_columns)
+        rows = self._backend.fetch(self._backend.sql(lambda: self._orphaned))
+        return pl.DataFrame(presented(self._plan.definition, rows))
+
+    def batches(self, size: int = 1_000) -> Iterator[pl.DataFrame]:
+        """New and stale records together, in frames of at most ``size`` rows, streamed.
+
+        Args:
+            size: rows per frame.
+
+        Yields:
+            Frames like ``stale``; on new records ``metaxy_changed_fields`` names every field.
+        """
+        import polars as pl
+        import pyarrow as pa
+
+        wanted = self._rows.filter(
+            self._rows[compare.sc.STATUS].isin([compare.NEW, compare.STALE])
+        ).drop(compare.sc.STATUS)
+        for batch in self._backend.stream(self._backend.sql(lambda: wanted), size):
+            if batch.num_rows:
+                yield pl.DataFrame(self._presented(pa.Table.from_batches([batch]), changed=True))
+
+    def close(self) -> None:
+        """Release the rows before the object goes; frames already fetched stay."""
+        self._release()
+
+    def _frame(self, status: int) -> pl.DataFrame:
+        import polars as pl
+
+        key = ("status", status, self._rows.get_name(), self._rows.schema())
+        sql = self._backend.sql(lambda: compare.with_status(self._rows, status), key)
+        rows = self._backend.fetch(sql)
+        return pl.DataFrame(self._presented(rows, changed=status == compare.STALE))
+
+    def _presented(self, rows: pa.Table, *, changed: bool) -> pa.Table:
+        from metaxy_core.store.columns import increment_frame
+
+        fields = [field.key for field in self._plan.fields]
+        return increment_frame(self.feature, fields, rows, changed=changed)
+
+
+def _drop(backend: Backend, kept: list[ir.Table]) -> None:
+    for table in kept:
+        backend.drop(table)

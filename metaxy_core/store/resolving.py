@@ -1,0 +1,170 @@
+"""Resolving gathers a feature's inputs from one snapshot and runs the engine's comparison on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from metaxy_core import system_columns as sc
+from metaxy_core.engine import compare
+from metaxy_core.engine.provenance import expected_from_samples, expected_from_upstream
+from metaxy_core.engine.upstream import Source, live_records
+from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
+from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.plan import DepPlan, FeaturePlan
+from metaxy_core.keys import FeatureKey
+from metaxy_core.store.backends.base import Backend, Snapshot
+from metaxy_core.store.increment import Counts, Increment
+from metaxy_core.store.sources import Sources, source_key
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+Carried = dict[FeatureKey, tuple[tuple[str, str], ...]]
+
+
+class Resolution:
+    """One call of ``resolve_update``."""
+
+    def __init__(
+        self, graph: FeatureGraph, plan: FeaturePlan, backend: Backend, sources: Sources
+    ) -> None:
+        self._graph = graph
+        self._plan = plan
+        self._backend = backend
+        self._sources = sources
+
+    def from_samples(self, frame: pa.Table) -> Increment:
+        """The increment of a root feature.
+
+        Args:
+            frame: the samples, with canonical text per field.
+        """
+        samples = self._backend.stage("metaxy_samples", frame)
+        try:
+            with self._backend.snapshot() as snapshot:
+                own = self._sources.open(snapshot, self._plan.definition, ids_like=frame.schema)
+                self._check_ids(samples, own.rows, "the samples")
+                return self._resolved(
+                    snapshot,
+                    own,
+                    lambda: expected_from_samples(self._plan, samples),
+                    (samples.schema(), source_key(own)),
+                )
+        finally:
+            self._backend.drop(samples)
+
+    def from_upstream(self) -> Increment:
+        """The increment of any other feature."""
+        with self._backend.snapshot() as snapshot:
+            own = self._sources.open(
+                snapshot, self._plan.definition, ids_like=self._known_ids(snapshot)
+            )
+            ids = own.rows.schema().to_pyarrow()
+            opened = {
+                dep.feature: self._open(snapshot, dep, _upstream_ids(dep, ids))
+                for dep in self._plan.deps
+            }
+            for dep in self._plan.deps:
+                self._check_dep_ids(dep, opened[dep.feature], own)
+            columns = self._carried(opened)
+            return self._resolved(
+                snapshot,
+                own,
+                lambda: expected_from_upstream(self._plan, opened, columns),
+                tuple(source_key(source) for source in (*opened.values(), own)),
+            )
+
+    # ------------------------------------------------------------------ the comparison
+
+    def _resolved(
+        self,
+        snapshot: Snapshot,
+        own: Source,
+        expected: Callable[[], ir.Table],
+        key: Hashable,
+    ) -> Increment:
+        def comparison() -> ir.Table:
+            return compare.compared(self._plan, expected(), live_records(own))
+
+        rows = snapshot.keep(self._backend.sql(comparison, ("increment", self._plan, key)))
+        counts = self._counts(rows)
+        orphaned = None
+        if counts.orphaned:
+            found = compare.orphans(self._plan, rows, live_records(own))
+            orphaned = snapshot.keep(self._backend.sql(lambda: found))
+        return Increment(self._plan, self._backend, rows=rows, orphaned=orphaned, counts=counts)
+
+    def _counts(self, rows: ir.Table) -> Counts:
+        sql = self._backend.sql(lambda: compare.counted(rows), ("counted", rows.get_name()))
+        found = {
+            row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()
+        }
+        kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
+        return Counts(*(found.get(kind, 0) for kind in kinds))
+
+    # ------------------------------------------------------------------ the inputs
+
+    def _open(self, snapshot: Snapshot, dep: DepPlan, ids_like: pa.Schema) -> Source:
+        definition = self._graph[dep.feature]
+        return self._sources.open(
+            snapshot, definition, code_versions=dep.code_versions, ids_like=ids_like
+        )
+
+    def _known_ids(self, snapshot: Snapshot) -> pa.Schema:
+        """Types of the own id columns, as the first written upstream gives them."""
+        known: dict[str, pa.DataType] = {}
+        for dep in self._plan.deps:
+            table = snapshot.table(self._graph[dep.feature].table)
+            if table is not None:
+                types = table.schema().to_pyarrow()
+                for there, here in dep.ids:
+                    known.setdefault(here, types.field(there).type)
+        return pa.schema(list(known.items()))
+
+    def _check_dep_ids(self, dep: DepPlan, source: Source, own: Source) -> None:
+        renamed = source.rows.rename({here: there for there, here in dep.ids if there != here})
+        shared = renamed.select(*(here for _, here in dep.ids))
+        self._check_ids(shared, own.rows, f"dep '{dep.feature}'")
+
+    def _check_ids(self, given: ir.Table, stored: ir.Table, what: str) -> None:
+        for name in self._plan.id_columns:
+            if name not in given.columns:
+                continue
+            found, wanted = given[name].type(), stored[name].type()
+            if found.copy(nullable=True) != wanted.copy(nullable=True) and not (
+                found.is_integer() and wanted.is_integer()
+            ):
+                raise WrongColumnType.from_types(
+                    self._plan.key, name, found, wanted, f"in {what}, against the stored records"
+                )
+
+    def _carried(self, opened: Mapping[FeatureKey, Source]) -> Carried:
+        carried = {dep.feature: _columns(dep, opened[dep.feature]) for dep in self._plan.deps}
+        brought: dict[str, FeatureKey] = {}
+        for feature, pairs in carried.items():
+            for _, here in pairs:
+                if here in brought:
+                    raise ColumnCollision.from_deps(self._plan.key, here, brought[here], feature)
+                brought[here] = feature
+        return carried
+
+
+def _upstream_ids(dep: DepPlan, own: pa.Schema) -> pa.Schema:
+    return pa.schema([(there, own.field(here).type) for there, here in dep.ids])
+
+
+def _columns(dep: DepPlan, source: Source) -> tuple[tuple[str, str], ...]:
+    available = [name for name in source.rows.columns if not sc.is_reserved(name)]
+    if dep.columns is not None:
+        for there, _ in dep.columns:
+            if there not in available:
+                raise UnknownColumn.from_available(
+                    dep.feature, there, available, "FeatureDep(columns=...)"
+                )
+        return dep.columns
+    ids = {there for there, _ in dep.ids}
+    renames = dict(dep.rename)
+    return tuple((name, renames.get(name, name)) for name in available if name not in ids)

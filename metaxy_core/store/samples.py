@@ -1,0 +1,122 @@
+"""A root's samples become canonical text per field here, on the client, so that every store hashes the same."""
+
+from __future__ import annotations
+
+import json
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metaxy_core import system_columns as sc
+from metaxy_core.engine import hashing
+from metaxy_core.errors import InvalidSamples, MissingColumn, NullValue
+from metaxy_core.graph.plan import FeaturePlan, FieldPlan
+from metaxy_core.keys import FieldKey
+from metaxy_core.store.columns import single_chunk
+from metaxy_core.store.identity import ids_where
+
+
+def canonical_samples(plan: FeaturePlan, frame: pa.Table) -> pa.Table:
+    """Samples with the canonical text of each field in a column of its own.
+
+    Args:
+        plan: the root's plan.
+        frame: id columns, user columns, and either ``metaxy_provenance_by_field`` (a struct of
+            text or integers) or the columns that the fields' ``version_from`` names.
+
+    Raises:
+        MissingColumn: a column that makes a version is missing.
+        NullValue: a field's version in the struct is NULL.
+        InvalidSamples: the struct does not fit the feature's fields.
+    """
+    texts = {field.key: _text_of(plan, field, frame) for field in plan.fields}
+    if sc.PROVENANCE_BY_FIELD in frame.column_names:
+        frame = frame.drop_columns([sc.PROVENANCE_BY_FIELD])
+    for key, text in texts.items():
+        frame = frame.append_column(sc.sample(key), text)
+    return frame
+
+
+def _text_of(plan: FeaturePlan, field: FieldPlan, frame: pa.Table) -> pa.Array:
+    if field.version_from:
+        return _joined([_column_text(plan, frame, name) for name in field.version_from])
+    if sc.PROVENANCE_BY_FIELD not in frame.column_names:
+        raise MissingColumn.from_available(
+            plan.key,
+            sc.PROVENANCE_BY_FIELD,
+            f"the versions of field '{field.key}', which declares no version_from",
+            frame.column_names,
+        )
+    return _escaped(_member_text(plan, field.key, frame))
+
+
+def _member_text(plan: FeaturePlan, field: FieldKey, frame: pa.Table) -> pa.Array:
+    struct = single_chunk(frame[sc.PROVENANCE_BY_FIELD])
+    names = struct_names(struct)
+    if str(field) not in names:
+        raise InvalidSamples(
+            f"{sc.PROVENANCE_BY_FIELD} in the samples of '{plan.key}' has "
+            f"{names or f'type {struct.type}'}, but not field '{field}'. Give it as a struct with "
+            f"one member per field."
+        )
+    member = pc.struct_field(struct, str(field))
+    if member.null_count:
+        raise NullValue.from_ids(
+            plan.key,
+            f"The version of field '{field}' in the samples",
+            ids_where(frame, plan.id_columns, member.is_null()),
+            member.null_count,
+            "Give every sample a version for every field",
+        )
+    return text_of_values(member)
+
+
+def struct_names(struct: pa.Array) -> list[str]:
+    """Member names of a struct array; empty for any other type."""
+    return [member.name for member in struct.type] if pa.types.is_struct(struct.type) else []
+
+
+def _column_text(plan: FeaturePlan, frame: pa.Table, name: str) -> pa.Array:
+    if name not in frame.column_names:
+        raise MissingColumn.from_available(
+            plan.key, name, "named by version_from", frame.column_names
+        )
+    values = single_chunk(frame[name])
+    return pc.coalesce(_escaped(text_of_values(values)), pa.scalar(hashing.NULL))
+
+
+def text_of_values(values: pa.Array) -> pa.Array:
+    """One text per value, the same whatever library the values came from; NULL stays NULL."""
+    kind = values.type
+    if pa.types.is_string(kind):
+        return values
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date32(kind):
+        return values.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        return values.cast(pa.timestamp("us", kind.tz)).cast(pa.int64()).cast(pa.string())
+    return pa.array([_text_of_value(value) for value in values.to_pylist()], pa.string())
+
+
+def _text_of_value(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return repr(value + 0.0)
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return str(value)
+
+
+def _escaped(text: pa.Array) -> pa.Array:
+    doubled = pc.replace_substring(text, "\\", "\\\\")
+    return pc.replace_substring(doubled, hashing.SEPARATOR, "\\" + hashing.SEPARATOR)
+
+
+def _joined(texts: list[pa.Array]) -> pa.Array:
+    return reduce(
+        lambda left, right: pc.binary_join_element_wise(left, right, hashing.SEPARATOR), texts
+    )

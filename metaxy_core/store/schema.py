@@ -1,0 +1,178 @@
+"""A frame's user columns are fitted to the declared and stored types here, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.types as at
+
+from metaxy_core.definition import FeatureDefinition
+from metaxy_core.errors import MissingColumn, NullValue, UnexpectedColumn, WrongColumnType
+from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.column import ANY, ColumnSpec
+from metaxy_core.store.identity import ids_where
+from metaxy_core.system_columns import is_reserved
+
+_TYPES: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+    "bytes": pa.binary(),
+    "datetime": pa.timestamp("us"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timedelta": pa.duration("us"),
+    "decimal": pa.decimal128(38, 18),
+}
+
+
+def arrow_type(logical: str) -> pa.DataType | None:
+    """The Arrow type of a logical type; None for ``any``."""
+    if logical == ANY:
+        return None
+    if logical.startswith("list["):
+        item = arrow_type(logical[5:-1])
+        return None if item is None else pa.list_(item)
+    return _TYPES[logical]
+
+
+def fitted(
+    definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | None
+) -> pa.Table:
+    """The id and user columns of a frame, in the types that the table has or will have.
+
+    Args:
+        definition: the feature; its ``extra`` setting decides about undeclared columns.
+        frame: id columns and user columns, system columns already taken out.
+        stored: the table's columns, or None before the first write.
+
+    Raises:
+        MissingColumn: a required column is missing.
+        UnexpectedColumn: an undeclared column where ``extra="forbid"``.
+        WrongColumnType: a column does not fit its declared or stored type.
+        NullValue: NULL in a column that is not nullable.
+    """
+    frame = _with_defaults(definition, frame)
+    columns = {}
+    for name in _kept(definition, frame.column_names):
+        declared = definition.column(name)
+        column = _cast(definition.key, name, frame[name], _declared_type(declared))
+        if stored is not None and name in stored.names:
+            column = _cast(definition.key, name, column, stored.field(name).type)
+        if not at.is_null(column.type):
+            columns[name] = column
+        _check_null(definition, frame, name, declared)
+    return pa.table(columns)
+
+
+def check_id_type(feature: FeatureKey, name: str, found: pa.DataType) -> None:
+    """Ids are text, integers, booleans, dates, times, decimals or bytes."""
+    if at.is_nested(found) or at.is_floating(found) or at.is_null(found):
+        raise WrongColumnType.from_types(
+            feature, name, found, "text, an integer, a date or bytes", "it is an id column"
+        )
+
+
+def _with_defaults(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
+    for column in definition.value_columns:
+        if column.name in frame.column_names:
+            continue
+        if column.required:
+            raise MissingColumn.from_available(
+                definition.key, column.name, "declared by its class", frame.column_names
+            )
+        if column.default is not None:
+            filled = pa.repeat(pa.scalar(column.default), frame.num_rows)
+            frame = frame.append_column(column.name, filled)
+    return frame
+
+
+def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
+    declared = {column.name for column in definition.columns} | set(definition.spec.id_columns)
+    undeclared = [name for name in names if name not in declared]
+    for name in undeclared:
+        if is_reserved(name):
+            raise UnexpectedColumn(
+                f"Column {name!r} in the frame for '{definition.key}' begins with 'metaxy_', which "
+                f"is kept for system columns, and is none of them; rename it."
+            )
+    if undeclared and definition.extra == "forbid":
+        raise UnexpectedColumn(
+            f"The frame for '{definition.key}' has the undeclared columns {undeclared}, and its "
+            f"class has extra='forbid'; declare them or drop them. Nothing was written."
+        )
+    if definition.has_open_columns:
+        return list(names)
+    return [name for name in names if name in declared]
+
+
+def _declared_type(column: ColumnSpec | None) -> pa.DataType | None:
+    return None if column is None else arrow_type(column.type)
+
+
+def _cast(
+    feature: FeatureKey, name: str, column: pa.ChunkedArray, wanted: pa.DataType | None
+) -> pa.ChunkedArray:
+    found = column.type
+    if wanted is None or found == wanted:
+        return column
+    if not _fits(found, wanted):
+        raise WrongColumnType.from_types(feature, name, found, wanted)
+    if at.is_timestamp(found) and at.is_timestamp(wanted) and wanted.tz is None:
+        wanted = pa.timestamp("us", found.tz)
+    try:
+        return column.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise WrongColumnType.from_types(feature, name, found, wanted, str(error)) from error
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if at.is_null(found):
+        return True
+    if at.is_list(wanted):
+        lists = at.is_list(found) or at.is_large_list(found) or at.is_fixed_size_list(found)
+        return lists and _fits(found.value_type, wanted.value_type)
+    if at.is_struct(wanted):
+        return at.is_struct(found)
+    return _family(found) in _ACCEPTED.get(_family(wanted), {_family(wanted)})
+
+
+_ACCEPTED = {
+    "float": {"float", "integer", "decimal"},
+    "decimal": {"decimal", "integer", "float"},
+    "datetime": {"datetime", "date"},
+}
+
+
+def _family(kind: pa.DataType) -> str:
+    families = {
+        "bool": at.is_boolean, "integer": at.is_integer, "float": at.is_floating,
+        "decimal": at.is_decimal, "datetime": at.is_timestamp, "date": at.is_date,
+        "time": at.is_time, "duration": at.is_duration, "text": _is_text, "bytes": _is_bytes,
+    }  # fmt: skip
+    return next((name for name, matches in families.items() if matches(kind)), str(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(at.is_string(kind) or at.is_large_string(kind) or at.is_string_view(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(at.is_binary(kind) or at.is_large_binary(kind) or at.is_fixed_size_binary(kind))
+
+
+def _check_null(
+    definition: FeatureDefinition, frame: pa.Table, name: str, declared: ColumnSpec | None
+) -> None:
+    column = frame[name]
+    if declared is None or declared.nullable or not column.null_count:
+        return
+    raise NullValue.from_ids(
+        definition.key,
+        f"Column {name!r}",
+        ids_where(frame, definition.spec.id_columns, column.is_null()),
+        column.null_count,
+        f"Fill it, or declare it as `{declared.type} | None`",
+    )

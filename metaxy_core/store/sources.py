@@ -1,0 +1,104 @@
+"""A feature's table with what the catalog knows of it, whether it was ever written or not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from metaxy_core import system_columns as sc
+from metaxy_core.definition import FeatureDefinition
+from metaxy_core.engine.upstream import Source
+from metaxy_core.keys import FieldKey
+from metaxy_core.store.backends.base import Backend, Snapshot
+from metaxy_core.store.catalog import Catalog
+from metaxy_core.store.schema import arrow_type
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+
+class Sources:
+    """Opens the tables of features inside a snapshot."""
+
+    def __init__(self, backend: Backend, catalog: Catalog) -> None:
+        self._backend = backend
+        self._catalog = catalog
+
+    def open(
+        self,
+        snapshot: Snapshot,
+        definition: FeatureDefinition,
+        *,
+        code_versions: tuple[tuple[FieldKey, str], ...] = (),
+        ids_like: pa.Schema | None = None,
+    ) -> Source:
+        """A feature's table; one that was never written is an empty one.
+
+        Args:
+            snapshot: where to read.
+            definition: the feature.
+            code_versions: current code versions of the fields that are going to be read.
+            ids_like: types of the id columns, where the table does not exist yet.
+        """
+        history = self._catalog.history(snapshot, definition.key)
+        rows = snapshot.table(definition.table)
+        if rows is None:
+            rows = self._never_written(definition, ids_like)
+        return Source(
+            feature=definition.key,
+            id_columns=definition.spec.id_columns,
+            rows=_completed(definition, rows),
+            commits=self._catalog.commits,
+            superseding=history.superseding,
+            deleting=history.deleting,
+            outdated=history.outdated(code_versions),
+        )
+
+    def _never_written(
+        self, definition: FeatureDefinition, ids_like: pa.Schema | None
+    ) -> ir.Table:
+        columns = [
+            (name, _id_type(definition, name, ids_like)) for name in definition.spec.id_columns
+        ]
+        schema = pa.schema([*columns, (sc.COMMIT, pa.int64()), (sc.DELETED, pa.bool_())])
+        return self._backend.stage(f"{definition.table}__never_written", schema.empty_table())
+
+
+def source_key(source: Source) -> Hashable:
+    """What decides about the SQL made from a source."""
+    return (
+        source.feature,
+        source.rows.schema(),
+        source.superseding,
+        source.deleting,
+        source.outdated,
+    )
+
+
+def _id_type(
+    definition: FeatureDefinition, name: str, ids_like: pa.Schema | None
+) -> pa.DataType:
+    if ids_like is not None and name in ids_like.names:
+        return ids_like.field(name).type
+    column = definition.column(name)
+    declared = None if column is None else arrow_type(column.type)
+    return declared or pa.string()
+
+
+def _completed(definition: FeatureDefinition, rows: ir.Table) -> ir.Table:
+    """The table with the columns that the definition has and the table does not have yet."""
+    import ibis
+
+    missing: dict[str, ibis.Value] = {}
+    for column in definition.value_columns:
+        if column.name not in rows.columns:
+            kind = arrow_type(column.type)
+            missing[column.name] = ibis.null("string" if kind is None else ibis.dtype(kind))
+    for field in definition.spec.field_keys:
+        for name in (sc.provenance(field), sc.data_version(field)):
+            if name not in rows.columns:
+                missing[name] = ibis.null("int64")
+    return rows.mutate(**missing) if missing else rows

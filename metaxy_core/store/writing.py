@@ -1,0 +1,244 @@
+"""Writing checks a frame completely before the store is opened, then appends it under one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metaxy_core import system_columns as sc
+from metaxy_core.definition import FeatureDefinition
+from metaxy_core.engine import checks
+from metaxy_core.engine.provenance import expected_from_samples
+from metaxy_core.errors import (
+    DuplicateIds,
+    ForeignProvenance,
+    InvalidSamples,
+    MissingProvenance,
+    NullValue,
+)
+from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.keys import FieldKey
+from metaxy_core.store import columns as versions
+from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.frames import to_arrow
+from metaxy_core.store.identity import SHOWN, check_ids, ids_where, shown_ids
+from metaxy_core.store.samples import canonical_samples, struct_names, text_of_values
+from metaxy_core.store.schema import check_id_type, fitted
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_DERIVED = (
+    sc.DATA_VERSION,
+    sc.FEATURE_VERSION,
+    sc.COMMIT,
+    sc.CREATED_AT,
+    sc.DELETED_AT,
+    sc.MATERIALIZATION_ID,
+    sc.CHANGED_FIELDS,
+)
+_STAGED = "metaxy_written"
+
+
+class Incoming:
+    """A frame on its way into a feature's table, with its versions taken apart.
+
+    Attributes:
+        columns: id and user columns.
+        versions: provenance and data version columns, int64, or sample texts of a raw root frame.
+        raw: whether versions have to be computed from sample texts.
+    """
+
+    def __init__(self, plan: FeaturePlan, frame: Any) -> None:
+        table = to_arrow(plan.key, frame)
+        check_ids(plan.key, plan.id_columns, table)
+        for name in plan.id_columns:
+            check_id_type(plan.key, name, table[name].type)
+        table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
+        self.raw = is_raw(plan, table)
+        if self.raw:
+            table = canonical_samples(plan, table)
+            names = [sc.sample(field.key) for field in plan.fields]
+            self.versions = {name: table[name] for name in names}
+        else:
+            self.versions = _provenance(plan, table)
+        self.versions |= _overrides(plan, table)
+        system = (sc.PROVENANCE_BY_FIELD, sc.PROVENANCE, sc.DATA_VERSION_BY_FIELD)
+        taken = [name for name in (*system, *self.versions) if name in table.column_names]
+        self.columns = table.drop_columns(taken)
+        self.plan = plan
+
+    def staged(self, backend: Backend, stored: pa.Schema | None, commit: int) -> ir.Table:
+        """Fit the columns to the table's and make the frame readable in SQL."""
+        fit = fitted(self.plan.definition, self.columns, stored)
+        for name, column in self.versions.items():
+            fit = fit.append_column(name, column)
+        number = pa.repeat(pa.scalar(commit, pa.int64()), fit.num_rows)
+        return backend.stage(_STAGED, fit.append_column(sc.COMMIT, number))
+
+    def rows(self, staged: ir.Table) -> ir.Table:
+        """The rows as on disk."""
+        import ibis
+
+        if self.raw:
+            staged = expected_from_samples(self.plan, staged).drop(sc.READY)
+        present = set(staged.columns)
+        absent = [
+            sc.data_version(field.key)
+            for field in self.plan.fields
+            if sc.data_version(field.key) not in present
+        ]
+        return staged.mutate(
+            **{name: ibis.null("int64") for name in absent},
+            **{sc.DELETED: ibis.literal(value=False)},
+        )
+
+
+def sample_frame(plan: FeaturePlan, backend: Backend, samples: Any) -> pa.Table:
+    """Samples of a root, checked and fitted, with the canonical text of each field."""
+    table = to_arrow(plan.key, samples)
+    check_ids(plan.key, plan.id_columns, table)
+    for name in plan.id_columns:
+        check_id_type(plan.key, name, table[name].type)
+    check_duplicates(plan, backend, table, "The samples")
+    return canonical_samples(plan, table)
+
+
+def check_duplicates(plan: FeaturePlan, backend: Backend, frame: pa.Table, what: str) -> None:
+    """Every id occurs once.
+
+    Raises:
+        DuplicateIds: names the ids that do not.
+    """
+    ids = frame.select(list(plan.id_columns))
+    staged = backend.stage("metaxy_ids", ids)
+    try:
+        key = ("repeated", plan.id_columns, staged.schema())
+        sql = backend.sql(lambda: checks.repeated_ids(staged, plan.id_columns), key)
+        repeated = backend.fetch(sql)
+    finally:
+        backend.drop(staged)
+    if repeated.num_rows:
+        shown = shown_ids(repeated.slice(0, SHOWN + 1))
+        raise DuplicateIds.from_ids(plan.key, what, shown, repeated.num_rows)
+
+
+def is_raw(plan: FeaturePlan, table: pa.Table) -> bool:
+    """Whether a root's frame brings samples whose versions have to be computed.
+
+    Raises:
+        MissingProvenance: the frame brings neither samples nor provenance, or one cannot tell.
+    """
+    names = table.column_names
+    if sc.PROVENANCE in names and sc.PROVENANCE_BY_FIELD in names:
+        return False
+    if not plan.is_root:
+        if sc.PROVENANCE_BY_FIELD not in names:
+            raise MissingProvenance(
+                f"The frame for '{plan.key}' has no {sc.PROVENANCE_BY_FIELD!r}, so nobody could tell "
+                f"later from which versions its rows were computed. Start from the frames of "
+                f"store.resolve_update({str(plan.key)!r}) and keep their metaxy_ columns; nothing "
+                f"was written."
+            )
+        return False
+    if any(not field.version_from for field in plan.fields):
+        _check_root_struct(plan, table)
+    return True
+
+
+def _check_root_struct(plan: FeaturePlan, table: pa.Table) -> None:
+    if sc.PROVENANCE_BY_FIELD not in table.column_names:
+        raise MissingProvenance(
+            f"The frame for root feature '{plan.key}' has no {sc.PROVENANCE_BY_FIELD!r}. Give a "
+            f"struct with a version for each field, or declare FieldSpec(version_from=[...]) to "
+            f"make the versions from columns; nothing was written."
+        )
+    struct = versions.single_chunk(table[sc.PROVENANCE_BY_FIELD])
+    members = [pc.struct_field(struct, name) for name in struct_names(struct)]
+    texts = [text_of_values(member) for member in members]
+    if len(struct) and texts and all(versions.from_hex(text) is not None for text in texts):
+        raise MissingProvenance(
+            f"The frame for root feature '{plan.key}' has {sc.PROVENANCE_BY_FIELD!r}, but not "
+            f"{sc.PROVENANCE!r}: it may come from an increment or be raw samples. Keep both columns "
+            f"of the increment, or give raw samples to store.resolve_update; nothing was written."
+        )
+
+
+def _provenance(plan: FeaturePlan, table: pa.Table) -> dict[str, pa.Array]:
+    struct = versions.single_chunk(table[sc.PROVENANCE_BY_FIELD])
+    wanted = [str(field.key) for field in plan.fields]
+    if sorted(struct_names(struct)) != sorted(wanted):
+        raise ForeignProvenance(
+            f"{sc.PROVENANCE_BY_FIELD} of the frame for '{plan.key}' has fields "
+            f"{struct_names(struct)}, expected {wanted}: the frame belongs to another feature or to "
+            f"another version of this one. Resolve '{plan.key}' again; nothing was written."
+        )
+    found = {
+        field.key: _parsed(plan, field.key, pc.struct_field(struct, str(field.key)), table)
+        for field in plan.fields
+    }
+    if sc.PROVENANCE in table.column_names:
+        _check_record_version(plan, table, list(found.values()))
+    return {sc.provenance(key): column for key, column in found.items()}
+
+
+def _parsed(plan: FeaturePlan, field: FieldKey, text: pa.Array, table: pa.Table) -> pa.Array:
+    if text.null_count:
+        raise NullValue.from_ids(
+            plan.key,
+            f"The provenance of field '{field}'",
+            ids_where(table, plan.id_columns, text.is_null()),
+            text.null_count,
+            "Keep the increment's metaxy_ columns as they are when joining",
+        )
+    parsed = versions.from_hex(text) if pa.types.is_string(text.type) else None
+    parsed = parsed if parsed is not None or len(text) else pa.array([], pa.int64())
+    if parsed is None:
+        raise ForeignProvenance(
+            f"The provenance of field '{field}' in the frame for '{plan.key}' is not what "
+            f"resolve_update gave (16 hex digits each), for example {text[0].as_py()!r}. Keep the "
+            f"increment's metaxy_ columns as they are; nothing was written."
+        )
+    return parsed
+
+
+def _check_record_version(
+    plan: FeaturePlan, table: pa.Table, provenance: Sequence[pa.Array]
+) -> None:
+    expected = versions.to_hex(versions.record_version(plan.key, provenance))
+    found = versions.single_chunk(table[sc.PROVENANCE]).cast(expected.type)
+    differing = pc.invert(pc.fill_null(pc.equal(found, expected), fill_value=False))
+    if pc.any(differing).as_py():
+        ids = ids_where(table, plan.id_columns, differing)
+        raise ForeignProvenance(
+            f"The frame for '{plan.key}' carries provenance of another feature, or one that was "
+            f"altered, for record(s) {', '.join(map(str, ids[:SHOWN]))}. Write the rows that "
+            f"store.resolve_update({str(plan.key)!r}) gave; nothing was written."
+        )
+
+
+def _overrides(plan: FeaturePlan, table: pa.Table) -> dict[str, pa.Array]:
+    if sc.DATA_VERSION_BY_FIELD not in table.column_names:
+        return {}
+    struct = versions.single_chunk(table[sc.DATA_VERSION_BY_FIELD])
+    known = {str(field.key): field.key for field in plan.fields}
+    unknown = [name for name in struct_names(struct) if name not in known]
+    if unknown or not struct_names(struct):
+        raise InvalidSamples(
+            f"{sc.DATA_VERSION_BY_FIELD} of the frame for '{plan.key}' is {struct.type}; give a "
+            f"struct whose members are fields of the feature ({', '.join(known)}); nothing was "
+            f"written."
+        )
+    return {
+        sc.data_version(known[name]): _override(pc.struct_field(struct, name))
+        for name in struct_names(struct)
+    }
+
+
+def _override(member: pa.Array) -> pa.Array:
+    text = text_of_values(member)
+    filled = versions.from_text(pc.fill_null(text, ""))
+    return pc.if_else(text.is_valid(), filled, pa.scalar(None, pa.int64()))

@@ -1,0 +1,53 @@
+"""Names of the columns that the system adds stand here, so that every room spells them alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metaxy_core.keys import FieldKey
+
+PREFIX: Final = "metaxy_"
+
+# On disk: one row of a feature's table.
+COMMIT: Final = "metaxy_commit"
+DELETED: Final = "metaxy_deleted"
+
+# In frames given to users.
+PROVENANCE_BY_FIELD: Final = "metaxy_provenance_by_field"
+DATA_VERSION_BY_FIELD: Final = "metaxy_data_version_by_field"
+PROVENANCE: Final = "metaxy_provenance"
+DATA_VERSION: Final = "metaxy_data_version"
+FEATURE_VERSION: Final = "metaxy_feature_version"
+CREATED_AT: Final = "metaxy_created_at"
+DELETED_AT: Final = "metaxy_deleted_at"
+MATERIALIZATION_ID: Final = "metaxy_materialization_id"
+CHANGED_FIELDS: Final = "metaxy_changed_fields"
+
+# Inside one comparison.
+STATUS: Final = "metaxy_status"
+READY: Final = "metaxy_ready"
+
+
+def provenance(field: FieldKey) -> str:
+    """Column that holds a field's provenance, int64."""
+    return f"metaxy_provenance__{field.to_identifier()}"
+
+
+def data_version(field: FieldKey) -> str:
+    """Column that holds a field's data version, int64; NULL means "equal to the provenance"."""
+    return f"metaxy_data_version__{field.to_identifier()}"
+
+
+def sample(field: FieldKey) -> str:
+    """Column that holds the canonical text of a root sample's field."""
+    return f"metaxy_sample__{field.to_identifier()}"
+
+
+def changed(field: FieldKey) -> str:
+    """Column that tells whether a field of a stale record changed."""
+    return f"metaxy_changed__{field.to_identifier()}"
+
+
+def is_reserved(column: str) -> bool:
+    """Whether a column name belongs to the system."""
+    return column.lower().startswith(PREFIX)
