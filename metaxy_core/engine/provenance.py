@@ -123,5 +123,7 @@ def _version_text(
 
 
 def _ready(joined: ir.Table, dep: DepPlan) -> ir.BooleanValue:
+    import ibis
+
     ready = joined[ready_name(dep)]
-    return ready.fill_null(value=True) if dep.optional else ready
+    return ready.fill_null(ibis.literal(value=True)) if dep.optional else ready

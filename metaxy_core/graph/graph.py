@@ -37,7 +37,8 @@ class FeatureGraph:
     @staticmethod
     def active() -> FeatureGraph:
         """The graph in which features are registered and looked up at this point."""
-        return _active.get() or _global_graph
+        active = _active.get()
+        return _global_graph if active is None else active
 
     @contextmanager
     def use(self) -> Iterator[FeatureGraph]:

@@ -188,7 +188,7 @@ class MetadataStore(StoreNames):
         Returns:
             The snapshot; the newest one where nothing changed since.
         """
-        graph = graph or FeatureGraph.active()
+        graph = FeatureGraph.active() if graph is None else graph
         with self._backend.transaction() as transaction:
             self._tables.make(transaction)
             return self._definitions.push(transaction, graph)
@@ -231,7 +231,7 @@ class MetadataStore(StoreNames):
         """What the catalog knows of a feature's commits, without touching its records."""
         _, key = locate(feature)
         with self._backend.snapshot() as snapshot:
-            return self._catalog.history(snapshot, key)
+            return self._catalog.histories(snapshot, [key])[key]
 
     def count(self, feature: KeyLike) -> int:
         """How many records of a feature are stored and not deleted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WRITE = "write"
 DELETE = "delete"
 HARD_DELETE = "hard_delete"
+
+_OF_LAST = (sc.COMMIT, "operation", "rows", "superseded", "created_at", "materialization_id")
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,16 @@ class Catalog:
         """All commits, as an expression that the engine can join."""
         return self._tables[COMMITS]
 
-    def history(self, snapshot: Snapshot, feature: FeatureKey) -> History:
-        """What is known of a feature's commits."""
-        key = ("history", str(feature))
-        groups = self._tables.rows(snapshot, self._grouped(feature), key)
-        newest = max((group["last"] for group in groups), default=None)
-        return History(
-            last=None if newest is None else self._commit(snapshot, feature, newest),
-            superseding=any(group["superseding"] for group in groups),
-            deleting=any(group["deleting"] for group in groups),
-            code_versions={g["feature_version"]: _code_versions(g) for g in groups},
-        )
+    def histories(
+        self, snapshot: Snapshot, features: Sequence[FeatureKey]
+    ) -> dict[FeatureKey, History]:
+        """What is known of the commits of some features, from one small query."""
+        names = sorted(str(feature) for feature in features)
+        groups = self._tables.rows(snapshot, self._grouped(names), ("histories", *names))
+        return {
+            feature: _to_history([group for group in groups if group["feature"] == str(feature)])
+            for feature in features
+        }
 
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:
         """For each feature with a commit, the feature version of its newest one."""
@@ -123,28 +124,42 @@ class Catalog:
         row = {sc.COMMIT: values.pop("id"), **values, "feature": str(commit.feature)}
         self._tables.append(transaction, COMMITS, [row])
 
-    def _commit(self, snapshot: Snapshot, feature: FeatureKey, number: int) -> Commit:
+    def _grouped(self, features: Sequence[str]) -> Callable[[], ir.Table]:
         def query() -> ir.Table:
-            commits = self.commits
-            return commits.filter(commits.feature == str(feature), commits[sc.COMMIT] == number)
-
-        (row,) = self._tables.rows(snapshot, query)
-        return Commit(id=row.pop(sc.COMMIT), feature=FeatureKey(row.pop("feature")), **row)
-
-    def _grouped(self, feature: FeatureKey) -> Callable[[], ir.Table]:
-        def query() -> ir.Table:
-            commits = self.commits.filter(lambda rows: rows.feature == str(feature))
-            groups = commits.group_by("feature_version").agg(
-                last=commits[sc.COMMIT].max(),
+            commits = self.commits.filter(lambda rows: rows.feature.isin(features))
+            groups = commits.group_by("feature", "feature_version").agg(
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.operation == DELETE).any(),
+                **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
             )
-            codes = self._tables[DEFINITIONS].filter(lambda rows: rows.feature == str(feature))
-            return groups.left_join(
-                codes.select("feature_version", "code_versions"), "feature_version"
-            ).select(*groups.columns, "code_versions")
+            codes = self._tables[DEFINITIONS].select("feature", "feature_version", "code_versions")
+            joined = groups.left_join(codes, ["feature", "feature_version"])
+            return joined.select(*groups.columns, "code_versions")
 
         return query
+
+
+def _to_history(groups: Sequence[dict[str, Any]]) -> History:
+    newest = max(groups, key=lambda group: group[sc.COMMIT], default=None)
+    return History(
+        last=None if newest is None else _to_commit(newest),
+        superseding=any(group["superseding"] for group in groups),
+        deleting=any(group["deleting"] for group in groups),
+        code_versions={g["feature_version"]: _code_versions(g) for g in groups},
+    )
+
+
+def _to_commit(row: dict[str, Any]) -> Commit:
+    return Commit(
+        id=row[sc.COMMIT],
+        feature=FeatureKey(row["feature"]),
+        feature_version=row["feature_version"],
+        operation=row["operation"],
+        rows=row["rows"],
+        superseded=row["superseded"],
+        created_at=row["created_at"],
+        materialization_id=row["materialization_id"],
+    )
 
 
 def _code_versions(group: dict[str, Any]) -> dict[FieldKey, str]:

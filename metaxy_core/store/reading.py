@@ -91,7 +91,11 @@ class Reading:
             with self._backend.snapshot() as snapshot:
                 source = self._sources.open(snapshot, self._definition)
                 self._check_columns(source.rows.columns)
-                rows = _rows(source, history=history, include_deleted=include_deleted)
+                rows = source.rows if history else latest_rows(source)
+                if not include_deleted:
+                    rows = rows.filter(~rows[sc.DELETED])
+                written = snapshot.has(self._definition.table)
+                rows = _with_commits(rows, source) if written else _without_commits(rows)
                 rows = filtered(rows, self._predicate, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))
                 found = snapshot.fetch(self._backend.sql(lambda: wanted))
@@ -123,11 +127,8 @@ class Reading:
         return list(self._columns)
 
 
-def _rows(source: Source, *, history: bool, include_deleted: bool) -> ir.Table:
-    """The rows of a feature that a reader wants, with what their commits say joined in."""
-    rows = source.rows if history else latest_rows(source)
-    if not include_deleted:
-        rows = rows.filter(~rows[sc.DELETED])
+def _with_commits(rows: ir.Table, source: Source) -> ir.Table:
+    """Rows with what their commits say joined in."""
     commits = source.commits.filter(source.commits.feature == str(source.feature)).select(
         sc.COMMIT,
         **{
@@ -138,6 +139,19 @@ def _rows(source: Source, *, history: bool, include_deleted: bool) -> ir.Table:
     )
     return rows.left_join(commits, sc.COMMIT).select(
         *rows.columns, sc.FEATURE_VERSION, sc.CREATED_AT, sc.MATERIALIZATION_ID
+    )
+
+
+def _without_commits(rows: ir.Table) -> ir.Table:
+    """The same columns where nothing was ever written, and there may be no catalog."""
+    import ibis
+
+    return rows.mutate(
+        **{
+            sc.FEATURE_VERSION: ibis.null("string"),
+            sc.CREATED_AT: ibis.null("timestamp('UTC', 6)"),
+            sc.MATERIALIZATION_ID: ibis.null("string"),
+        }
     )
 
 

@@ -59,14 +59,7 @@ class Resolution:
     def from_upstream(self) -> Increment:
         """The increment of any other feature."""
         with self._backend.snapshot() as snapshot:
-            own = self._sources.open(
-                snapshot, self._plan.definition, ids_like=self._known_ids(snapshot)
-            )
-            ids = own.rows.schema().to_pyarrow()
-            opened = {
-                dep.feature: self._open(snapshot, dep, _upstream_ids(dep, ids))
-                for dep in self._plan.deps
-            }
+            own, opened = self._opened(snapshot)
             for dep in self._plan.deps:
                 self._check_dep_ids(dep, opened[dep.feature], own)
             columns = self._carried(opened)
@@ -107,11 +100,27 @@ class Resolution:
 
     # ------------------------------------------------------------------ the inputs
 
-    def _open(self, snapshot: Snapshot, dep: DepPlan, ids_like: pa.Schema) -> Source:
-        definition = self._graph[dep.feature]
-        return self._sources.open(
-            snapshot, definition, code_versions=dep.code_versions, ids_like=ids_like
+    def _opened(self, snapshot: Snapshot) -> tuple[Source, dict[FeatureKey, Source]]:
+        """The feature's own table and those of its deps."""
+        plan, keys = self._plan, [self._plan.key, *(dep.feature for dep in self._plan.deps)]
+        histories = self._sources.histories(snapshot, keys)
+        own = self._sources.open(
+            snapshot,
+            plan.definition,
+            history=histories[plan.key],
+            ids_like=self._known_ids(snapshot),
         )
+        upstream = {
+            dep.feature: self._sources.open(
+                snapshot,
+                self._graph[dep.feature],
+                history=histories[dep.feature],
+                code_versions=dep.code_versions,
+                ids_like=_upstream_ids(dep, own),
+            )
+            for dep in plan.deps
+        }
+        return own, upstream
 
     def _known_ids(self, snapshot: Snapshot) -> pa.Schema:
         """Types of the own id columns, as the first written upstream gives them."""
@@ -119,9 +128,9 @@ class Resolution:
         for dep in self._plan.deps:
             table = snapshot.table(self._graph[dep.feature].table)
             if table is not None:
-                types = table.schema().to_pyarrow()
+                types = table.schema()
                 for there, here in dep.ids:
-                    known.setdefault(here, types.field(there).type)
+                    known.setdefault(here, types[there].to_pyarrow())
         return pa.schema(list(known.items()))
 
     def _check_dep_ids(self, dep: DepPlan, source: Source, own: Source) -> None:
@@ -152,8 +161,9 @@ class Resolution:
         return carried
 
 
-def _upstream_ids(dep: DepPlan, own: pa.Schema) -> pa.Schema:
-    return pa.schema([(there, own.field(here).type) for there, here in dep.ids])
+def _upstream_ids(dep: DepPlan, own: Source) -> pa.Schema:
+    types = own.rows.schema()
+    return pa.schema([(there, types[here].to_pyarrow()) for there, here in dep.ids])
 
 
 def _columns(dep: DepPlan, source: Source) -> tuple[tuple[str, str], ...]:

@@ -95,8 +95,20 @@ def text_of_values(values: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date32(kind):
         return values.cast(pa.string())
     if pa.types.is_timestamp(kind):
-        return values.cast(pa.timestamp("us", kind.tz)).cast(pa.int64()).cast(pa.string())
+        return _text_of_timestamps(values)
     return pa.array([_text_of_value(value) for value in values.to_pylist()], pa.string())
+
+
+def _text_of_timestamps(values: pa.Array) -> pa.Array:
+    """Microseconds since the epoch, and the nanoseconds left where there are any."""
+    nanoseconds = values.type.unit == "ns"
+    micro = values.cast(pa.timestamp("us", values.type.tz), safe=not nanoseconds).cast(pa.int64())
+    text = micro.cast(pa.string())
+    if not nanoseconds:
+        return text
+    rest = pc.subtract(values.cast(pa.int64()), pc.multiply(micro, 1000))
+    longer = pc.binary_join_element_wise(text, rest.cast(pa.string()), ".")
+    return pc.if_else(pc.equal(rest, 0), text, longer)
 
 
 def _text_of_value(value: Any) -> str | None:

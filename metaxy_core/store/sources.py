@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,9 +10,9 @@ import pyarrow as pa
 from metaxy_core import system_columns as sc
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.upstream import Source
-from metaxy_core.keys import FieldKey
+from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Backend, Snapshot
-from metaxy_core.store.catalog import Catalog
+from metaxy_core.store.catalog import Catalog, History
 from metaxy_core.store.schema import arrow_type
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Sources:
         snapshot: Snapshot,
         definition: FeatureDefinition,
         *,
+        history: History | None = None,
         code_versions: tuple[tuple[FieldKey, str], ...] = (),
         ids_like: pa.Schema | None = None,
     ) -> Source:
@@ -40,10 +41,11 @@ class Sources:
         Args:
             snapshot: where to read.
             definition: the feature.
+            history: what the catalog knows of its commits, where the caller has asked already.
             code_versions: current code versions of the fields that are going to be read.
             ids_like: types of the id columns, where the table does not exist yet.
         """
-        history = self._catalog.history(snapshot, definition.key)
+        history = history or self.histories(snapshot, [definition.key])[definition.key]
         rows = snapshot.table(definition.table)
         if rows is None:
             rows = self._never_written(definition, ids_like)
@@ -56,6 +58,12 @@ class Sources:
             deleting=history.deleting,
             outdated=history.outdated(code_versions),
         )
+
+    def histories(
+        self, snapshot: Snapshot, features: Sequence[FeatureKey]
+    ) -> dict[FeatureKey, History]:
+        """What the catalog knows of some features' commits."""
+        return self._catalog.histories(snapshot, features)
 
     def _never_written(
         self, definition: FeatureDefinition, ids_like: pa.Schema | None

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from metaxy_core.errors import (
     StoreLocked,
     StoreUnreachable,
 )
+from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _HASH = (
     f"CREATE OR REPLACE MACRO {FUNCTION}(x) AS "
     f"(md5_number(x) & 9223372036854775807::UHUGEINT)::BIGINT"
 )
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 
@@ -51,6 +54,8 @@ def quoted(name: str) -> str:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+_compiled = CompiledSql()
 
 
 class DuckDBBackend:
@@ -78,7 +83,6 @@ class DuckDBBackend:
         self._read_only = read_only
         self._lock_timeout = lock_timeout
         self._lock = threading.RLock()
-        self._sql: dict[Hashable, str] = {}
         self._kept: set[str] = set()
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
         self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(
@@ -195,13 +199,7 @@ class DuckDBBackend:
 
     def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
         """Compile an expression, or give what the same key compiled to before."""
-        import ibis
-
-        if key is None:
-            return str(ibis.duckdb.compile(build()))
-        if key not in self._sql:
-            self._sql[key] = str(ibis.duckdb.compile(build()))
-        return self._sql[key]
+        return _to_sql(build()) if key is None else _compiled.get(key, lambda: _to_sql(build()))
 
     def stage(self, name: str, frame: pa.Table) -> ir.Table:
         """Register an Arrow table; nothing is copied."""
@@ -256,12 +254,9 @@ class DuckDBSession:
     def __init__(self, backend: DuckDBBackend, connection: duckdb.DuckDBPyConnection) -> None:
         self._backend = backend
         self._connection = connection
-        self._tables = {
-            name
-            for (name,) in connection.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_CATALOG]
-            ).fetchall()
-        }
+        rows = connection.execute(_TABLES, [_CATALOG]).fetchall()
+        self._tables = {str(name) for (name,) in rows}
+        self._opened: dict[str, ir.Table] = {}
 
     def has(self, name: str) -> bool:
         """Whether the file has a table."""
@@ -271,7 +266,9 @@ class DuckDBSession:
         """A table of the file."""
         if name not in self._tables:
             return None
-        return self._backend.stored(name, self._schema(_stored(name)))
+        if name not in self._opened:
+            self._opened[name] = self._backend.stored(name, self._schema(_stored(name)))
+        return self._opened[name]
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query."""
@@ -286,10 +283,8 @@ class DuckDBSession:
         return ibis.table(self._schema(quoted(name)), name=name)
 
     def _schema(self, table: str) -> ibis.Schema:
-        import ibis
-
         empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
-        return ibis.Schema.from_pyarrow(empty.schema)
+        return _ibis_schema(empty.schema.serialize().to_pybytes())
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""
@@ -297,6 +292,7 @@ class DuckDBSession:
             self._connection.execute(f"CREATE TABLE {_stored(table)} AS {sql} WITH NO DATA")
             self._tables.add(table)
         self._add_columns(table, sql)
+        self._opened.pop(table, None)
         inserted = self._connection.execute(
             f"INSERT INTO {_stored(table)} BY NAME {sql}"  # noqa: S608 - quoted
         ).fetchone()
@@ -322,6 +318,20 @@ class DuckDBSession:
     def _types(self, sql: str) -> dict[str, str]:
         rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
+
+
+def _to_sql(expression: ir.Table) -> str:
+    import ibis
+
+    return str(ibis.duckdb.compile(expression))
+
+
+@lru_cache(maxsize=1024)
+def _ibis_schema(arrow: bytes) -> ibis.Schema:
+    import ibis
+    import pyarrow as pa
+
+    return ibis.Schema.from_pyarrow(pa.ipc.read_schema(pa.py_buffer(arrow)))
 
 
 def _stored(table: str) -> str:
