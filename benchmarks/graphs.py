@@ -32,7 +32,9 @@ class BenchGraph:
 
 def simple() -> BenchGraph:
     """One root with two fields, one leaf that reads one of them."""
-    return _graph("simple", {"bench/video": ("audio", "frames")}, {"text": {"bench/video": ["audio"]}})
+    return _graph(
+        "simple", {"bench/video": ("audio", "frames")}, {"text": {"bench/video": ["audio"]}}
+    )
 
 
 def wide() -> BenchGraph:
@@ -75,7 +77,12 @@ def _graph(
 
 def _define(spec: mx.FeatureSpec) -> None:
     """A feature with one user column that every upstream row carries."""
-    type("Benched", (mx.Feature,), {"__annotations__": {"path": str}, "__module__": str(spec.key)}, spec=spec)
+    type(
+        "Benched",
+        (mx.Feature,),
+        {"__annotations__": {"path": str}, "__module__": str(spec.key)},
+        spec=spec,
+    )
 
 
 def samples(fields: tuple[str, ...], count: int, generation: int = 0) -> pl.DataFrame:

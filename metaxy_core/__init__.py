@@ -1,4 +1,4 @@
-"""Metaxy core: versions per record and field, and exactly the records that have to be recomputed."""
+"""Versions per record and field, and exactly the records that have to be recomputed."""
 
 from __future__ import annotations
 

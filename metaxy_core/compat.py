@@ -1,4 +1,4 @@
-"""Names that the seeds use for things we call otherwise; each alias stands here and nowhere else."""
+"""Other names under which things are known elsewhere; each alias stands here and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEATURE_IN_FIELD_DEP = AliasChoices("feature", "feature_key")
 
 
 class IncrementNames:
-    """``added``, ``changed`` and ``removed`` for an increment's ``new``, ``stale`` and ``orphaned``."""
+    """``added``, ``changed``, ``removed`` for an increment's ``new``, ``stale``, ``orphaned``."""
 
     if TYPE_CHECKING:
 

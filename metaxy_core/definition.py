@@ -1,4 +1,4 @@
-"""A definition is a feature as the graph knows it: spec, columns and where it was written, without the class."""
+"""A definition is a feature as the graph knows it, without the class that declared it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tree of errors, so that callers can catch all of them or one; each message ends with the next step."""
+"""One tree of errors, so that callers can catch all or one; messages end with the next step."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class UnknownFeature(DefinitionError):
     def from_graph(cls, feature: object, known: Sequence[object]) -> Self:
         return cls(
             f"Feature '{feature}' is not in the graph; {_nearest(feature, known)} "
-            f"Import the module that defines it, or list that module under 'entrypoints' in metaxy.toml."
+            f"Import the module that defines it, or list it under 'entrypoints' in metaxy.toml."
         )
 
     @classmethod
@@ -98,7 +98,12 @@ class UnknownField(DefinitionError):
 
     @classmethod
     def from_dependency(
-        cls, feature: object, field: object, upstream: object, missing: object, known: Sequence[object]
+        cls,
+        feature: object,
+        field: object,
+        upstream: object,
+        missing: object,
+        known: Sequence[object],
     ) -> Self:
         return cls(
             f"Field '{field}' of feature '{feature}' reads field '{missing}' of '{upstream}', "
@@ -110,8 +115,9 @@ class UnknownField(DefinitionError):
         cls, feature: object, field: object, upstream: object, deps: Sequence[object]
     ) -> Self:
         return cls(
-            f"Field '{field}' of feature '{feature}' reads from '{upstream}', which is not among the "
-            f"feature's deps; add it to deps, or correct the FieldDep ({_nearest(upstream, deps)})"
+            f"Field '{field}' of feature '{feature}' reads from '{upstream}', which is not among "
+            f"the feature's deps; add it to deps, or correct the FieldDep "
+            f"({_nearest(upstream, deps)})"
         )
 
 
@@ -197,7 +203,9 @@ class NullValue(DataError):
     """NULL where a value is required."""
 
     @classmethod
-    def from_ids(cls, feature: object, what: str, ids: Sequence[object], total: int, fix: str) -> Self:
+    def from_ids(
+        cls, feature: object, what: str, ids: Sequence[object], total: int, fix: str
+    ) -> Self:
         return cls(
             f"{what} of '{feature}' is NULL for {total} record(s): {_listing(ids)}. "
             f"{fix}; nothing was written."
@@ -208,7 +216,9 @@ class MissingColumn(DataError):
     """A frame without a column it must have."""
 
     @classmethod
-    def from_available(cls, feature: object, column: str, why: str, available: Sequence[str]) -> Self:
+    def from_available(
+        cls, feature: object, column: str, why: str, available: Sequence[str]
+    ) -> Self:
         return cls(
             f"The frame for '{feature}' has no column {column!r} ({why}); it has "
             f"{_listing(available, 12) or 'no columns'}. Add the column; nothing was written."
@@ -251,8 +261,8 @@ class UnsupportedFrame(DataError):
     @classmethod
     def from_object(cls, feature: object, frame: object) -> Self:
         return cls(
-            f"{type(frame).__module__}.{type(frame).__qualname__} for '{feature}' is no data frame; "
-            f"give a Polars, pandas, PyArrow or Ibis table or a DuckDB relation."
+            f"{type(frame).__module__}.{type(frame).__qualname__} for '{feature}' is no data "
+            f"frame; give a Polars, pandas, PyArrow or Ibis table or a DuckDB relation."
         )
 
 
@@ -296,3 +306,38 @@ class UnknownSnapshot(StoreError):
 
 class ConfigError(MetaxyError):
     """A setting that cannot be used."""
+
+
+class ConfigUnreadable(ConfigError):
+    """A configuration file that is missing or is no TOML."""
+
+
+class UnknownSetting(ConfigError):
+    """A setting that does not exist."""
+
+    @classmethod
+    def from_known(cls, name: str, setting: str, where: str, known: Sequence[object]) -> Self:
+        return cls(f"Setting {setting!r} in {where} does not exist; {_nearest(name, known)}")
+
+
+class InvalidSetting(ConfigError):
+    """A setting that is missing or whose value cannot be used."""
+
+
+class UnknownStore(ConfigError):
+    """A store that the configuration does not have."""
+
+    @classmethod
+    def from_config(cls, store: str, where: str, known: Sequence[object]) -> Self:
+        return cls(
+            f"Store {store!r} is not configured in {where}: add a table [stores.{store}] with "
+            f'path = "metadata.duckdb", or choose another store ({_nearest(store, known)}).'
+        )
+
+
+class EntrypointFailed(ConfigError):
+    """A module that defines features and cannot be imported."""
+
+
+class NoFeatures(ConfigError):
+    """Nothing says where the features are, or nothing is there."""

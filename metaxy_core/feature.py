@@ -1,12 +1,11 @@
-"""A feature is a pydantic class bound to a spec, registered in the active graph when it is defined."""
+"""A feature is a pydantic class bound to a spec; defining it registers it in the active graph."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
-from pydantic.fields import FieldInfo
 
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import InvalidSpec
@@ -15,6 +14,9 @@ from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
 from metaxy_core.specs.column import ColumnSpec, logical_type
 from metaxy_core.specs.feature import FeatureSpec
 from metaxy_core.system_columns import is_reserved
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 class Feature(pydantic.BaseModel):
@@ -60,13 +62,10 @@ def locate(feature: KeyLike) -> tuple[FeatureGraph, FeatureKey]:
 
 
 def _definition(cls: type[Feature], spec: FeatureSpec) -> FeatureDefinition:
-    extra = cls.model_config.get("extra") or "ignore"
     return FeatureDefinition(
         spec=spec,
-        columns=tuple(
-            _column(spec.key, name, field) for name, field in cls.model_fields.items()
-        ),
-        extra=cast(Any, extra),
+        columns=tuple(_column(spec.key, name, field) for name, field in cls.model_fields.items()),
+        extra=cls.model_config.get("extra") or "ignore",
         description=spec.description or _first_paragraph(cls),
         origin=f"{cls.__module__}:{cls.__qualname__}",
     )

@@ -1,4 +1,4 @@
-"""Keys exist so that a feature or field has one name everywhere: in code, in messages and in tables."""
+"""Keys give a feature or field one name everywhere: in code, in messages and in tables."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class HasKey(Protocol):
     """Anything that carries a key of its own, such as a feature's spec."""
 
     @property
-    def key(self) -> FeatureKey: ...
+    def key(self) -> FeatureKey:
+        """The key."""
 
 
 @runtime_checkable
@@ -98,7 +99,8 @@ class HasSpec(Protocol):
     """Anything that carries a spec, such as a feature class."""
 
     @property
-    def spec(self) -> HasKey: ...
+    def spec(self) -> HasKey:
+        """The spec."""
 
 
 KeyLike = str | Iterable[str] | Key | HasKey | HasSpec

@@ -41,11 +41,11 @@ def hash_text(text: str) -> int:
 
 
 def escape(part: str) -> str:
-    """A part with the separator and the backslash escaped.
+    r"""A part with the separator and the backslash escaped.
 
     Example:
         >>> escape("x|y")
-        'x\\\\|y'
+        'x\\|y'
     """
     return part.replace("\\", "\\\\").replace(SEPARATOR, "\\" + SEPARATOR)
 
@@ -54,10 +54,9 @@ def hash_column(text: ir.StringValue) -> ir.IntegerColumn:
     """``H`` of a text column, computed by the backend."""
     import ibis
 
-    @ibis.udf.scalar.builtin(name=FUNCTION)
     def metaxy_hash(text: str) -> int: ...  # type: ignore[empty-body]
 
-    return metaxy_hash(text)
+    return ibis.udf.scalar.builtin(metaxy_hash, name=FUNCTION)(text)
 
 
 def provenance_text(

@@ -83,9 +83,7 @@ def expected_from_upstream(
     )
 
 
-def _joined(
-    plan: FeaturePlan, sources: Mapping[FeatureKey, Source], columns: Columns
-) -> ir.Table:
+def _joined(plan: FeaturePlan, sources: Mapping[FeatureKey, Source], columns: Columns) -> ir.Table:
     prepared = {
         dep.feature: prepared_dep(dep, sources[dep.feature], columns[dep.feature])
         for dep in plan.deps

@@ -1,4 +1,4 @@
-"""A plan is one feature's wiring with every default resolved, so that the engine has nothing left to decide."""
+"""A plan is one feature's wiring with every default resolved; the engine decides nothing more."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ def _declared_reads(field: FieldSpec, definitions: Definitions) -> set[UpstreamF
     return {
         UpstreamField(dep.feature, key)
         for dep in field.deps
-        for key in (
-            definitions[dep.feature].spec.field_keys if dep.fields is None else dep.fields
-        )
+        for key in (definitions[dep.feature].spec.field_keys if dep.fields is None else dep.fields)
     }
 
 
@@ -133,9 +131,7 @@ def _default_reads(
     return {upstream for upstream in offered if upstream.field == field} or offered
 
 
-def _plan_dep(
-    dep: FeatureDep, upstream: FeatureDefinition, read: set[UpstreamField]
-) -> DepPlan:
+def _plan_dep(dep: FeatureDep, upstream: FeatureDefinition, read: set[UpstreamField]) -> DepPlan:
     def renamed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         return tuple((name, dep.rename.get(name, name)) for name in names)
 

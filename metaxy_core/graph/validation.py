@@ -10,8 +10,8 @@ from metaxy_core.errors import (
     IdColumnMismatch,
     TableCollision,
     UnknownColumn,
-    UnknownField,
     UnknownFeature,
+    UnknownField,
 )
 from metaxy_core.graph import topology
 from metaxy_core.keys import FeatureKey
@@ -100,9 +100,9 @@ def _check_id_columns(
     finer = [name for name in given if name not in own]
     if finer:
         raise IdColumnMismatch(
-            f"Feature '{definition.key}' has id columns {list(own)}, but its dep '{upstream.key}' is "
-            f"identified by {given}: {finer} would be lost. Add them to id_columns, or map them "
-            f"with FeatureDep(rename={{...}})."
+            f"Feature '{definition.key}' has id columns {list(own)}, but its dep "
+            f"'{upstream.key}' is identified by {given}: {finer} would be lost. Add them to "
+            f"id_columns, or map them with FeatureDep(rename={{...}})."
         )
 
 
@@ -139,8 +139,8 @@ def _check_collisions(
         for name in carried_columns(dep, definitions[dep.feature]):
             if name in definition.spec.id_columns:
                 raise ColumnCollision(
-                    f"Dep '{dep.feature}' of '{definition.key}' brings column {name!r}, which is an "
-                    f"id column there; rename it with FeatureDep(rename={{...}})."
+                    f"Dep '{dep.feature}' of '{definition.key}' brings column {name!r}, which is "
+                    f"an id column there; rename it with FeatureDep(rename={{...}})."
                 )
             if name in brought:
                 raise ColumnCollision.from_deps(definition.key, name, brought[name], dep.feature)

@@ -1,4 +1,4 @@
-"""A feature's columns are described by logical types, so that no data library is needed to define one."""
+"""Columns have logical types, so that no data library is needed to define a feature."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def logical_type(annotation: Any) -> tuple[str, bool]:
     if origin is typing.Literal:
         return _common(logical_type(type(value))[0] for value in arguments), None in arguments
     if origin in (list, tuple, set, frozenset) and arguments:
-        return f"list[{_common(logical_type(item)[0] for item in arguments if item is not ...)}]", False
+        return (
+            f"list[{_common(logical_type(item)[0] for item in arguments if item is not ...)}]",
+            False,
+        )
     if isinstance(annotation, type):
         for known, name in _LOGICAL:
             if issubclass(annotation, known):

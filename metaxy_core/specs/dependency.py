@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
 from metaxy_core.compat import FEATURE_IN_FEATURE_DEP
-from metaxy_core.keys import FeatureKey
+from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.specs.base import Spec
 from metaxy_core.specs.filter import Predicate, parse_filter
+
+
+class FrozenNames(dict[str, str]):
+    """A hashable mapping of names."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+    def _refuse(self, *_: object, **__: object) -> None:
+        raise TypeError("names are frozen")
+
+    __setitem__ = __delitem__ = _refuse
 
 
 class FeatureDep(Spec):
@@ -30,11 +42,24 @@ class FeatureDep(Spec):
 
     feature: FeatureKey = Field(validation_alias=FEATURE_IN_FEATURE_DEP)
     columns: tuple[str, ...] | None = None
-    rename: Annotated[Mapping[str, str], AfterValidator(lambda names: FrozenNames(names))] = Field(
+    rename: Annotated[Mapping[str, str], AfterValidator(FrozenNames)] = Field(
         default_factory=dict, validate_default=True
     )
     filter: str | None = None
     optional: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            feature: KeyLike = ...,
+            key: KeyLike = ...,
+            columns: Sequence[str] | None = None,
+            rename: Mapping[str, str] = ...,
+            filter: str | None = None,  # noqa: A002 - the option's name
+            optional: bool = False,
+        ) -> None: ...
 
     @field_validator("filter")
     @classmethod
@@ -47,15 +72,3 @@ class FeatureDep(Spec):
     def predicate(self) -> Predicate | None:
         """The parsed filter."""
         return None if self.filter is None else parse_filter(self.filter)
-
-
-class FrozenNames(dict[str, str]):
-    """A hashable mapping of names."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(sorted(self.items())))
-
-    def _refuse(self, *_: object, **__: object) -> None:
-        raise TypeError("names are frozen")
-
-    __setitem__ = __delitem__ = _refuse  # type: ignore[assignment]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from metaxy_core.errors import InvalidSpec
-from metaxy_core.keys import FeatureKey, FieldKey, HasSpec
+from metaxy_core.keys import FeatureKey, FieldKey, HasSpec, KeyLike
 from metaxy_core.specs.base import Spec
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.field import FieldSpec
@@ -56,6 +56,19 @@ class FeatureSpec(Spec):
     )
     description: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            key: KeyLike,
+            id_columns: Sequence[str] = ("sample_uid",),
+            deps: Sequence[FeatureDep | KeyLike] | None = None,
+            fields: Sequence[FieldSpec | FieldKey | str] = ...,
+            description: str | None = None,
+            metadata: Mapping[str, Any] = ...,
+        ) -> None: ...
 
     @property
     def is_root(self) -> bool:
@@ -106,8 +119,8 @@ class FeatureSpec(Spec):
             name = field.key.to_identifier().lower()
             if name in seen:
                 raise InvalidSpec(
-                    f"Fields '{seen[name]}' and '{field.key}' of '{self.key}' would share the "
-                    f"version column of {name!r}; rename one of them."
+                    f"Fields '{seen[name]}' and '{field.key}' of '{self.key}' would share a "
+                    f"version column ({name!r}); rename one of them."
                 )
             seen[name] = field.key
             if field.version_from and not self.is_root:
@@ -126,7 +139,7 @@ class FeatureSpec(Spec):
         for dep in self.deps:
             if dep.feature in seen:
                 raise InvalidSpec(
-                    f"Feature '{self.key}' lists '{dep.feature}' twice in deps; keep one FeatureDep "
-                    f"with the columns, rename and filter of both."
+                    f"Feature '{self.key}' lists '{dep.feature}' twice in deps; keep one "
+                    f"FeatureDep with the columns, rename and filter of both."
                 )
             seen.add(dep.feature)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from metaxy_core.compat import FEATURE_IN_FIELD_DEP
 from metaxy_core.errors import InvalidSpec
-from metaxy_core.keys import FeatureKey, FieldKey
+from metaxy_core.keys import FeatureKey, FieldKey, KeyLike
 from metaxy_core.specs.base import Spec
 
 
@@ -29,6 +30,16 @@ class FieldDep(Spec):
 
     feature: FeatureKey = Field(validation_alias=FEATURE_IN_FIELD_DEP)
     fields: tuple[FieldKey, ...] | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            feature: KeyLike = ...,
+            feature_key: KeyLike = ...,
+            fields: Sequence[FieldKey | str | Sequence[str]] | None = None,
+        ) -> None: ...
 
 
 class FieldSpec(Spec):
@@ -52,6 +63,18 @@ class FieldSpec(Spec):
     deps: tuple[FieldDep, ...] | None = None
     version_from: tuple[str, ...] = ()
     description: str | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            key: FieldKey | str | Sequence[str],
+            code_version: str | int = "1",
+            deps: Sequence[FieldDep] | None = None,
+            version_from: Sequence[str] = (),
+            description: str | None = None,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:

@@ -1,16 +1,13 @@
-"""Filter text is parsed into a small tree of allowed operations, so that nothing typed reaches SQL as is."""
+"""Filter text becomes a small tree of allowed operations; nothing typed reaches SQL as is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from metaxy_core.errors import InvalidFilter
-
-if TYPE_CHECKING:
-    from sqlglot import Expression
 
 Value = str | int | float | Decimal | bool | None
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "+", "-", "*", "/", "%"]
@@ -129,10 +126,10 @@ class _Translation:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def predicate(self, node: Expression) -> Predicate:
+    def predicate(self, node: Any) -> Predicate:
         from sqlglot import expressions as exp
 
-        operators: dict[type[Expression], Operator] = {
+        operators: dict[type, Operator] = {
             exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
             exp.Like: "like", exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
         }  # fmt: skip
@@ -161,7 +158,7 @@ class _Translation:
             raise self._refusal(node)
         return Binary(operator, self.predicate(node.left), self.predicate(node.right))
 
-    def _identity(self, node: Expression) -> Predicate:
+    def _identity(self, node: Any) -> Predicate:
         operand, right = self.predicate(node.this), self.predicate(node.expression)
         if right == Constant(None):
             return IsNull(operand)
@@ -169,13 +166,13 @@ class _Translation:
             return Junction("and", Negation(IsNull(operand)), Binary("=", operand, right))
         raise self._refusal(node)
 
-    def _membership(self, node: Expression) -> Predicate:
+    def _membership(self, node: Any) -> Predicate:
         if node.args.get("query") or not node.expressions:
             raise self._refusal(node)
         values = tuple(Constant(self._value(item)) for item in node.expressions)
         return Membership(self.predicate(node.this), values)
 
-    def _value(self, node: Expression) -> Value:
+    def _value(self, node: Any) -> Value:
         from sqlglot import expressions as exp
 
         match node:
@@ -193,5 +190,5 @@ class _Translation:
                 return int(node.this) if node.is_int else Decimal(str(node.this))
         raise self._refusal(node)
 
-    def _refusal(self, node: Expression) -> InvalidFilter:
+    def _refusal(self, node: Any) -> InvalidFilter:
         return InvalidFilter.from_text(self.text, f"uses {node.sql()!r}, which is not allowed")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from metaxy_core.compat import StoreNames
 from metaxy_core.errors import InvalidSamples
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog, Commit, History
@@ -21,9 +21,6 @@ from metaxy_core.store.reading import Reading, Records
 from metaxy_core.store.resolving import Resolution
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class MetadataStore(StoreNames):
@@ -109,20 +106,12 @@ class MetadataStore(StoreNames):
 
         graph, key = locate(feature)
         plan = graph.plan(key)
+        _check_samples(plan, samples)
         resolution = Resolution(graph, plan, self._backend, self._sources)
-        if plan.is_root:
-            if samples is None:
-                raise InvalidSamples(
-                    f"'{key}' is a root feature: nothing upstream tells which records it should "
-                    f"have. Give them: store.resolve_update({str(key)!r}, samples=frame)."
-                )
-            return resolution.from_samples(sample_frame(plan, self._backend, samples))
-        if samples is not None:
-            raise InvalidSamples(
-                f"'{key}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), so its "
-                f"records follow from them; call store.resolve_update({str(key)!r}) without samples."
-            )
-        return resolution.from_upstream()
+        with self._backend.turn:
+            if plan.is_root:
+                return resolution.from_samples(sample_frame(plan, self._backend, samples))
+            return resolution.from_upstream()
 
     # ------------------------------------------------------------------ changes
 
@@ -148,7 +137,8 @@ class MetadataStore(StoreNames):
             StoreLocked: another process held the store too long.
         """
         graph, key = locate(feature)
-        return self._committing(materialization_id).write(graph, graph.plan(key), frame)
+        with self._backend.turn:
+            return self._committing(materialization_id).write(graph, graph.plan(key), frame)
 
     def delete(
         self,
@@ -175,9 +165,10 @@ class MetadataStore(StoreNames):
             DataError: neither ``frame`` nor ``filters`` is given, or the ids are not in the frame.
         """
         graph, key = locate(feature)
-        return self._committing(materialization_id).delete(
-            graph, graph.plan(key), frame, filters, hard=hard
-        )
+        with self._backend.turn:
+            return self._committing(materialization_id).delete(
+                graph, graph.plan(key), frame, filters, hard=hard
+            )
 
     def push(self, graph: FeatureGraph | None = None) -> RecordedSnapshot:
         """Record a graph's definitions, so that later code can be compared with it.
@@ -256,3 +247,17 @@ class MetadataStore(StoreNames):
         with self._backend.snapshot() as snapshot:
             used = self._catalog.last_used(snapshot)
             return self._definitions.graph(snapshot, used, version)
+
+
+def _check_samples(plan: FeaturePlan, samples: Any) -> None:
+    name = str(plan.key)
+    if plan.is_root and samples is None:
+        raise InvalidSamples(
+            f"'{name}' is a root feature: nothing upstream tells which records it should have. "
+            f"Give them: store.resolve_update({name!r}, samples=frame)."
+        )
+    if not plan.is_root and samples is not None:
+        raise InvalidSamples(
+            f"'{name}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), and its "
+            f"records follow from them; call store.resolve_update({name!r}) without samples."
+        )

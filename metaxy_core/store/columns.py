@@ -63,7 +63,7 @@ def from_hex(text: pa.Array) -> pa.Array | None:
 
 
 def from_text(text: pa.Array) -> pa.Array:
-    """Versions, int64, that users wrote: 16 hex digits are taken as they are, other text is hashed."""
+    """Versions, int64, that users wrote: 16 hex digits stay as they are, other text is hashed."""
     parsed = from_hex(text)
     if parsed is not None:
         return parsed
@@ -126,7 +126,9 @@ def changed_fields(flags: dict[FieldKey, pa.Array]) -> pa.Array:
     """For each record the names of the fields whose flag is set, in declared order."""
     count = len(next(iter(flags.values())))
     offsets = np.zeros(count + 1, dtype=np.int64)
-    masks = np.stack([np.asarray(flag.fill_null(False)) for flag in flags.values()], axis=1)
+    masks = np.stack(
+        [np.asarray(pc.fill_null(flag, fill_value=False)) for flag in flags.values()], axis=1
+    )
     np.cumsum(masks.sum(axis=1), out=offsets[1:])
     names = pa.array([str(field) for field in flags], pa.string())
     taken = names.take(pa.array(np.nonzero(masks)[1]))

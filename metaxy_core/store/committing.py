@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import checks
 from metaxy_core.engine.filters import filtered
@@ -26,6 +24,7 @@ from metaxy_core.store.writing import Incoming, check_duplicates
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 class Committing:

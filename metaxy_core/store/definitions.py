@@ -1,4 +1,4 @@
-"""Definitions and pushed graphs are recorded in the store, so that code can be compared with its past."""
+"""Definitions and pushed graphs are recorded, so that code can be compared with its past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An increment is the answer to "what has to be done", computed once and fetched as it is needed."""
+"""An increment answers "what has to be done", computed once and fetched as it is needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from metaxy_core import system_columns as sc
 from metaxy_core.compat import IncrementNames
 from metaxy_core.engine import compare
 from metaxy_core.graph.plan import FeaturePlan
@@ -119,9 +120,9 @@ class Increment(IncrementNames):
         import polars as pl
         import pyarrow as pa
 
-        wanted = self._rows.filter(
-            self._rows[compare.sc.STATUS].isin([compare.NEW, compare.STALE])
-        ).drop(compare.sc.STATUS)
+        wanted = self._rows.filter(self._rows[sc.STATUS].isin([compare.NEW, compare.STALE])).drop(
+            sc.STATUS
+        )
         for batch in self._backend.stream(self._backend.sql(lambda: wanted), size):
             if batch.num_rows:
                 yield pl.DataFrame(self._presented(pa.Table.from_batches([batch]), changed=True))

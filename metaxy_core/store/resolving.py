@@ -1,4 +1,4 @@
-"""Resolving gathers a feature's inputs from one snapshot and runs the engine's comparison on them."""
+"""Resolving gathers a feature's inputs from one snapshot and runs the comparison on them."""
 
 from __future__ import annotations
 
@@ -92,9 +92,7 @@ class Resolution:
 
     def _counts(self, rows: ir.Table) -> Counts:
         sql = self._backend.sql(lambda: compare.counted(rows), ("counted", rows.get_name()))
-        found = {
-            row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()
-        }
+        found = {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
         kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
         return Counts(*(found.get(kind, 0) for kind in kinds))
 

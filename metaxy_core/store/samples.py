@@ -1,4 +1,4 @@
-"""A root's samples become canonical text per field here, on the client, so that every store hashes the same."""
+"""A root's samples become canonical text on the client, so that every store hashes the same."""
 
 from __future__ import annotations
 

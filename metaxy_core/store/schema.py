@@ -38,9 +38,7 @@ def arrow_type(logical: str) -> pa.DataType | None:
     return _TYPES[logical]
 
 
-def fitted(
-    definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | None
-) -> pa.Table:
+def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | None) -> pa.Table:
     """The id and user columns of a frame, in the types that the table has or will have.
 
     Args:
@@ -133,9 +131,9 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
         return True
     if at.is_list(wanted):
         lists = at.is_list(found) or at.is_large_list(found) or at.is_fixed_size_list(found)
-        return lists and _fits(found.value_type, wanted.value_type)
+        return bool(lists) and _fits(found.value_type, wanted.value_type)
     if at.is_struct(wanted):
-        return at.is_struct(found)
+        return bool(at.is_struct(found))
     return _family(found) in _ACCEPTED.get(_family(wanted), {_family(wanted)})
 
 

@@ -65,9 +65,7 @@ class Sources:
         """What the catalog knows of some features' commits."""
         return self._catalog.histories(snapshot, features)
 
-    def _never_written(
-        self, definition: FeatureDefinition, ids_like: pa.Schema | None
-    ) -> ir.Table:
+    def _never_written(self, definition: FeatureDefinition, ids_like: pa.Schema | None) -> ir.Table:
         columns = [
             (name, _id_type(definition, name, ids_like)) for name in definition.spec.id_columns
         ]
@@ -86,9 +84,7 @@ def source_key(source: Source) -> Hashable:
     )
 
 
-def _id_type(
-    definition: FeatureDefinition, name: str, ids_like: pa.Schema | None
-) -> pa.DataType:
+def _id_type(definition: FeatureDefinition, name: str, ids_like: pa.Schema | None) -> pa.DataType:
     if ids_like is not None and name in ids_like.names:
         return ids_like.field(name).type
     column = definition.column(name)

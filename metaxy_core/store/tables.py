@@ -91,11 +91,10 @@ class CatalogTables:
         """The rows of a query over catalog tables; none where there is no store yet."""
         if not self.exist(snapshot):
             return []
-        return snapshot.fetch(self._backend.sql(query, key)).to_pylist()
+        rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()
+        return rows
 
-    def append(
-        self, transaction: Transaction, name: str, rows: Sequence[dict[str, Any]]
-    ) -> None:
+    def append(self, transaction: Transaction, name: str, rows: Sequence[dict[str, Any]]) -> None:
         """Append rows to a table."""
         import ibis
         import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Writing checks a frame completely before the store is opened, then appends it under one commit."""
+"""A frame is checked completely and its versions are taken apart before it may be appended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metaxy_core import system_columns as sc
-from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine import checks
 from metaxy_core.engine.provenance import expected_from_samples
 from metaxy_core.errors import (
@@ -138,8 +137,8 @@ def is_raw(plan: FeaturePlan, table: pa.Table) -> bool:
     if not plan.is_root:
         if sc.PROVENANCE_BY_FIELD not in names:
             raise MissingProvenance(
-                f"The frame for '{plan.key}' has no {sc.PROVENANCE_BY_FIELD!r}, so nobody could tell "
-                f"later from which versions its rows were computed. Start from the frames of "
+                f"The frame for '{plan.key}' has no {sc.PROVENANCE_BY_FIELD!r}: it does not say "
+                f"from which versions its rows were computed. Start from the frames of "
                 f"store.resolve_update({str(plan.key)!r}) and keep their metaxy_ columns; nothing "
                 f"was written."
             )
@@ -162,8 +161,8 @@ def _check_root_struct(plan: FeaturePlan, table: pa.Table) -> None:
     if len(struct) and texts and all(versions.from_hex(text) is not None for text in texts):
         raise MissingProvenance(
             f"The frame for root feature '{plan.key}' has {sc.PROVENANCE_BY_FIELD!r}, but not "
-            f"{sc.PROVENANCE!r}: it may come from an increment or be raw samples. Keep both columns "
-            f"of the increment, or give raw samples to store.resolve_update; nothing was written."
+            f"{sc.PROVENANCE!r}: it may be of an increment or raw samples. Keep both columns of "
+            f"the increment, or give raw samples to store.resolve_update; nothing was written."
         )
 
 
@@ -173,7 +172,7 @@ def _provenance(plan: FeaturePlan, table: pa.Table) -> dict[str, pa.Array]:
     if sorted(struct_names(struct)) != sorted(wanted):
         raise ForeignProvenance(
             f"{sc.PROVENANCE_BY_FIELD} of the frame for '{plan.key}' has fields "
-            f"{struct_names(struct)}, expected {wanted}: the frame belongs to another feature or to "
+            f"{struct_names(struct)}, expected {wanted}: the frame is of another feature, or of "
             f"another version of this one. Resolve '{plan.key}' again; nothing was written."
         )
     found = {

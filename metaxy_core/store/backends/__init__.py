@@ -1,1 +1,1 @@
-"""One file per backend: how to connect, how to append atomically, how to define the hash function."""
+"""One file per backend: how to connect, append atomically and define the hash function."""

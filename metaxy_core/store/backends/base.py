@@ -51,6 +51,10 @@ class Backend(Protocol):
     def kind(self) -> str:
         """Name of the database engine."""
 
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """Held by a thread for the length of one call on the store; may be taken again."""
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Open the database for reading."""
 

@@ -1,4 +1,4 @@
-"""SQL is compiled once per process, whoever opens a store; building and compiling cost more than running."""
+"""SQL is compiled once per process; building and compiling it can cost more than running it."""
 
 from __future__ import annotations
 

@@ -55,6 +55,7 @@ def quoted(name: str) -> str:
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
+
 _compiled = CompiledSql()
 
 
@@ -82,7 +83,7 @@ class DuckDBBackend:
         self._path = None if self.address == MEMORY else Path(self.address)
         self._read_only = read_only
         self._lock_timeout = lock_timeout
-        self._lock = threading.RLock()
+        self.turn = threading.RLock()
         self._kept: set[str] = set()
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
         self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(
@@ -98,7 +99,7 @@ class DuckDBBackend:
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBSession]:
         """Attach the file for reading; a file that does not exist yet is made."""
-        with self._lock:
+        with self.turn:
             if self._path is not None and not self._read_only and not self._path.exists():
                 with self._attached(read_only=False):
                     pass
@@ -113,12 +114,12 @@ class DuckDBBackend:
                 f"The store {self.address!r} was opened with read_only=True; "
                 f"open it without to write."
             )
-        with self._lock, self._attached(read_only=False), self._begun() as session:
+        with self.turn, self._attached(read_only=False), self._begun() as session:
             yield session
 
     def close(self) -> None:
         """Close the connection; kept increments are gone."""
-        with self._lock:
+        with self.turn:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -205,18 +206,18 @@ class DuckDBBackend:
         """Register an Arrow table; nothing is copied."""
         import ibis
 
-        with self._lock:
+        with self.turn:
             self.connection.register(name, frame)
         return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query over staged and kept tables."""
-        with self._lock:
+        with self.turn:
             return self.connection.execute(sql).to_arrow_table()
 
     def stream(self, sql: str, size: int) -> Iterator[pa.RecordBatch]:
         """Run a query on a connection of its own and give its rows as they come."""
-        with self._lock:
+        with self.turn:
             cursor = self.connection.cursor()
         try:
             yield from cursor.execute(sql).to_arrow_reader(size)
@@ -232,7 +233,7 @@ class DuckDBBackend:
     def drop(self, table: ir.Table) -> None:
         """Forget a staged or kept table; nothing happens after ``close``."""
         name = table.get_name()
-        with self._lock:
+        with self.turn:
             if self._connection is None:
                 return
             if name in self._kept:
@@ -294,7 +295,7 @@ class DuckDBSession:
         self._add_columns(table, sql)
         self._opened.pop(table, None)
         inserted = self._connection.execute(
-            f"INSERT INTO {_stored(table)} BY NAME {sql}"  # noqa: S608 - quoted
+            f"INSERT INTO {_stored(table)} BY NAME {sql}"
         ).fetchone()
         return int(inserted[0]) if inserted else 0
 

@@ -53,7 +53,7 @@ def reads(feature: Feature, own: Field, features: dict[str, Feature]) -> list[tu
 def increment(
     feature: Feature, features: dict[str, Feature], stored: Records, samples: dict[str, Any]
 ) -> dict[str, Any]:
-    """What has to be done: ids of new, stale (with changed fields), orphaned and blocked records."""
+    """Ids of the new, stale (with changed fields), orphaned and blocked records."""
     own = stored[feature.key]
     new, stale, blocked = {}, {}, set()
     for id_, (provenance, ready) in expected(feature, features, stored, samples).items():

@@ -164,12 +164,16 @@ class World:
         rows = pl.concat([found.new, found.stale.drop("metaxy_changed_fields")])
         rows = rows.filter(pl.col(own).is_in(chosen))
         numbers = {id_: self.draw(st.integers(0, 3)) for id_ in chosen}
-        rows = rows.with_columns(n=pl.col(own).replace_strict(numbers, return_dtype=pl.Int64, default=None))
+        rows = rows.with_columns(
+            n=pl.col(own).replace_strict(numbers, return_dtype=pl.Int64, default=None)
+        )
         override = {}
         if self.draw(st.integers(0, 3)) == 0:
             override = {self.features[key].fields[0].key: self.draw(VALUES)}
             rows = rows.with_columns(
-                metaxy_data_version_by_field=pl.struct(**{k: pl.lit(v) for k, v in override.items()})
+                metaxy_data_version_by_field=pl.struct(
+                    **{k: pl.lit(v) for k, v in override.items()}
+                )
             )
         with self.graph.use():
             self.store.write(key, rows)
@@ -209,7 +213,9 @@ def test_every_increment_equals_the_oracle(part: int, made: list[Any], data: st.
         for _ in range(data.draw(st.integers(1, 5))):
             key = data.draw(st.sampled_from(sorted(world.features)))
             kinds = ["process", "process", "delete", "bump"]
-            kind = data.draw(st.sampled_from(kinds if world.features[key].deps else [*kinds, "sample"]))
+            kind = data.draw(
+                st.sampled_from(kinds if world.features[key].deps else [*kinds, "sample"])
+            )
             getattr(world, kind)(key)
         for key in world.features:
             world.check(key)

@@ -1,0 +1,98 @@
+"""The work itself: each asset gets the records that need it and returns them with results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+import metaxy_core as mx
+import metaxy_dagster as mxd
+from example_project.features import Crop, FaceDetection, SpeechToText, Video
+from example_project.media.crop import crop_clip, replace_crop_audio
+from example_project.media.faces import detect_faces
+from example_project.media.speech import transcribe
+from example_project.media.streams import probe, stream_hashes
+from example_project.settings import settings
+
+BATCH = 16
+
+
+def arrived_clips() -> pl.DataFrame:
+    """Every clip in the folder, with one content hash per media stream."""
+    rows = []
+    for path in sorted(settings().clips.glob("*.mp4")):
+        hashes = stream_hashes(path)
+        rows.append(
+            {
+                "clip_id": path.stem,
+                "path": str(path),
+                "audio_hash": hashes.audio,
+                "frames_hash": hashes.frames,
+            }
+        )
+    return pl.DataFrame(rows, schema=dict.fromkeys(_SAMPLE_COLUMNS, pl.String))
+
+
+_SAMPLE_COLUMNS = ("clip_id", "path", "audio_hash", "frames_hash")
+
+
+@mxd.metaxify(Video, samples=arrived_clips, orphans="delete")
+def video(increment: mx.Increment) -> Iterator[pl.DataFrame]:
+    """Look into each new or changed clip."""
+
+    def work(row: dict[str, Any]) -> dict[str, Any]:
+        info = probe(Path(row["path"]))
+        return {"duration": info.duration, "has_audio": info.has_audio}
+
+    yield from computed(increment, work)
+
+
+@mxd.metaxify(Crop, orphans="delete")
+def crop(context: dg.AssetExecutionContext, increment: mx.Increment) -> Iterator[pl.DataFrame]:
+    """Cut each clip to a square; where only the sound changed, exchange only the sound."""
+    settings().crops.mkdir(parents=True, exist_ok=True)
+
+    def work(row: dict[str, Any]) -> dict[str, Any]:
+        source, target = Path(row["clip_path"]), settings().crops / f"{row['clip_id']}.mp4"
+        sound_only = row["metaxy_changed_fields"] == ["audio"] and target.exists()
+        info = (replace_crop_audio if sound_only else crop_clip)(source, target)
+        context.log.debug("%s: %s", row["clip_id"], "sound" if sound_only else "sound and frames")
+        return {"path": str(target), "width": info.width, "height": info.height}
+
+    yield from computed(increment, work)
+
+
+@mxd.metaxify(FaceDetection, orphans="delete")
+def face_detection(increment: mx.Increment) -> Iterator[pl.DataFrame]:
+    """Count the faces that a crop shows."""
+
+    def work(row: dict[str, Any]) -> dict[str, Any]:
+        return {"faces": len(detect_faces(Path(row["crop_path"])))}
+
+    yield from computed(increment, work)
+
+
+@mxd.metaxify(SpeechToText, orphans="delete")
+def speech_to_text(increment: mx.Increment) -> Iterator[pl.DataFrame]:
+    """Write down what is said."""
+
+    def work(row: dict[str, Any]) -> dict[str, Any]:
+        return {"transcript": transcribe(Path(row["clip_path"]))}
+
+    yield from computed(increment, work)
+
+
+def computed(increment: mx.Increment, work: Any) -> Iterator[pl.DataFrame]:
+    """Do a piece of work per record, and yield a frame per batch; each becomes one commit."""
+    for batch in increment.batches(BATCH):
+        results = []
+        for row in batch.iter_rows(named=True):
+            start = time.perf_counter()
+            results.append({**work(row), "seconds": time.perf_counter() - start})
+        kept = batch.drop("metaxy_changed_fields", *(set(results[0]) & set(batch.columns)))
+        yield kept.hstack(pl.DataFrame(results))

@@ -1,0 +1,96 @@
+"""What the pipeline produces: four features, each saying which fields it reads."""
+
+from __future__ import annotations
+
+import metaxy_core as mx
+from example_project.settings import settings
+
+
+class Video(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/video",
+        id_columns=["clip_id"],
+        fields=[
+            mx.FieldSpec(
+                key="audio",
+                code_version=settings().audio_code_version,
+                version_from=["audio_hash"],
+                description="The clip's sound.",
+            ),
+            mx.FieldSpec(
+                key="frames", version_from=["frames_hash"], description="The clip's pictures."
+            ),
+        ],
+    ),
+):
+    """A clip as it arrived, each of its streams versioned by its own content."""
+
+    clip_id: str
+    path: str
+    audio_hash: str | None
+    frames_hash: str
+    duration: float
+    has_audio: bool
+    seconds: float
+
+
+class Crop(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/crop",
+        id_columns=["clip_id"],
+        deps=[mx.FeatureDep(feature=Video, columns=["path"], rename={"path": "clip_path"})],
+        fields=["audio", "frames"],
+    ),
+):
+    """The middle of a clip as a square, its sound unchanged."""
+
+    clip_id: str
+    path: str
+    width: int
+    height: int
+    seconds: float
+
+
+class FaceDetection(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/face_detection",
+        id_columns=["clip_id"],
+        deps=[mx.FeatureDep(feature=Crop, columns=["path"], rename={"path": "crop_path"})],
+        fields=[
+            mx.FieldSpec(key="faces", deps=[mx.FieldDep(feature=Crop, fields=["frames"])]),
+        ],
+    ),
+):
+    """How many faces a crop shows; reads the frames only."""
+
+    clip_id: str
+    faces: int
+    seconds: float
+
+
+class SpeechToText(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/speech_to_text",
+        id_columns=["clip_id"],
+        deps=[
+            mx.FeatureDep(
+                feature=Video,
+                columns=["path"],
+                rename={"path": "clip_path"},
+                filter="has_audio",
+            )
+        ],
+        fields=[
+            mx.FieldSpec(key="transcription", deps=[mx.FieldDep(feature=Video, fields=["audio"])]),
+        ],
+    ),
+):
+    """What is said in a clip that has sound; reads the audio only."""
+
+    clip_id: str
+    transcript: str
+    seconds: float

@@ -1,0 +1,43 @@
+"""Where the example keeps its files, and the one code version that the demo bumps."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the example, from the environment.
+
+    Attributes:
+        home: folder of clips, crops and the store (``EXAMPLE_HOME``).
+        audio_code_version: code version of ``Video.audio`` (``EXAMPLE_AUDIO_CODE_VERSION``).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
+
+    home: Path = Path(__file__).parent.parent / "demo"
+    audio_code_version: str = "1"
+
+    @property
+    def clips(self) -> Path:
+        """The clips that arrive from outside."""
+        return self.home / "clips"
+
+    @property
+    def crops(self) -> Path:
+        """The crops that the pipeline makes."""
+        return self.home / "crops"
+
+    @property
+    def database(self) -> Path:
+        """The metadata store."""
+        return self.home / "metadata.duckdb"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
