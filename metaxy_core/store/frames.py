@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 
-from metaxy_core.errors import UnsupportedFrame
+from metaxy_core.errors import UnexpectedColumn, UnsupportedFrame
 from metaxy_core.keys import FeatureKey
 
 
@@ -21,8 +22,11 @@ def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
 
     Raises:
         UnsupportedFrame: the object is none of these.
+        UnexpectedColumn: two columns have one name, or names that differ only in case.
     """
-    return _plain(_table(feature, frame))
+    table = _table(feature, frame)
+    _check_names(feature, table.column_names)
+    return _plain(table)
 
 
 def _table(feature: FeatureKey, frame: Any) -> pa.Table:
@@ -36,9 +40,26 @@ def _table(feature: FeatureKey, frame: Any) -> pa.Table:
         narrow = nw.from_native(frame)
     except TypeError as error:
         raise UnsupportedFrame.from_object(feature, frame) from error
+    except nw.exceptions.DuplicateError:
+        _check_names(feature, map(str, frame.columns))
+        raise
+    if narrow.implementation.is_pandas():
+        return pa.Table.from_pandas(narrow.to_native(), preserve_index=False)
     if isinstance(narrow, nw.LazyFrame):
         return narrow.collect(backend="pyarrow").to_native()
     return narrow.to_arrow()
+
+
+def _check_names(feature: FeatureKey, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = name.lower()
+        if folded in seen:
+            raise UnexpectedColumn(
+                f"The frame for '{feature}' has the columns {seen[folded]!r} and {name!r}, which "
+                f"would be one in a database; rename or drop one of them. Nothing was written."
+            )
+        seen[folded] = name
 
 
 def _plain(table: pa.Table) -> pa.Table:

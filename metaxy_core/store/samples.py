@@ -17,6 +17,8 @@ from metaxy_core.keys import FieldKey
 from metaxy_core.store.columns import single_chunk
 from metaxy_core.store.identity import ids_where
 
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
 
 def canonical_samples(plan: FeaturePlan, frame: pa.Table) -> pa.Table:
     """Samples with the canonical text of each field in a column of its own.
@@ -54,6 +56,8 @@ def _text_of(plan: FeaturePlan, field: FieldPlan, frame: pa.Table) -> pa.Array:
 
 def _member_text(plan: FeaturePlan, field: FieldKey, frame: pa.Table) -> pa.Array:
     struct = single_chunk(frame[sc.PROVENANCE_BY_FIELD])
+    if not len(struct):
+        return pa.array([], pa.string())
     names = struct_names(struct)
     if str(field) not in names:
         raise InvalidSamples(
@@ -94,19 +98,20 @@ def text_of_values(values: pa.Array) -> pa.Array:
         return values
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_date32(kind):
         return values.cast(pa.string())
-    if pa.types.is_timestamp(kind):
-        return _text_of_timestamps(values)
+    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
+        return _text_of_ticks(values)
     return pa.array([_text_of_value(value) for value in values.to_pylist()], pa.string())
 
 
-def _text_of_timestamps(values: pa.Array) -> pa.Array:
-    """Microseconds since the epoch, and the nanoseconds left where there are any."""
-    nanoseconds = values.type.unit == "ns"
-    micro = values.cast(pa.timestamp("us", values.type.tz), safe=not nanoseconds).cast(pa.int64())
+def _text_of_ticks(values: pa.Array) -> pa.Array:
+    """Times as microseconds, followed by the nanoseconds left where there are any."""
+    kind = values.type
+    ticks = values.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).cast(pa.int64())
+    if kind.unit != "ns":
+        return pc.multiply_checked(ticks, _MICROSECONDS[kind.unit]).cast(pa.string())
+    micro = pc.divide(ticks, 1000)
+    rest = pc.subtract(ticks, pc.multiply(micro, 1000))
     text = micro.cast(pa.string())
-    if not nanoseconds:
-        return text
-    rest = pc.subtract(values.cast(pa.int64()), pc.multiply(micro, 1000))
     longer = pc.binary_join_element_wise(text, rest.cast(pa.string()), ".")
     return pc.if_else(pc.equal(rest, 0), text, longer)
 

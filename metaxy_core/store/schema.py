@@ -48,15 +48,19 @@ def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | N
 
     Raises:
         MissingColumn: a required column is missing.
-        UnexpectedColumn: an undeclared column where ``extra="forbid"``.
+        UnexpectedColumn: an undeclared column where ``extra="forbid"``, or one whose name differs
+            from a known one only in case.
         WrongColumnType: a column does not fit its declared or stored type.
         NullValue: NULL in a column that is not nullable.
     """
     frame = _with_defaults(definition, frame)
+    kept = _kept(definition, frame.column_names)
+    _check_case(definition, kept, () if stored is None else stored.names)
     columns = {}
-    for name in _kept(definition, frame.column_names):
+    for name in kept:
         declared = definition.column(name)
-        column = _cast(definition.key, name, frame[name], _declared_type(declared))
+        wanted = _declared_type(declared, frame[name].type)
+        column = _cast(definition.key, name, frame[name], wanted)
         if stored is not None and name in stored.names:
             column = _cast(definition.key, name, column, stored.field(name).type)
         if not at.is_null(column.type):
@@ -71,6 +75,21 @@ def check_id_type(feature: FeatureKey, name: str, found: pa.DataType) -> None:
         raise WrongColumnType.from_types(
             feature, name, found, "text, an integer, a date or bytes", "it is an id column"
         )
+
+
+def check_reserved(feature: FeatureKey, names: Sequence[str], expected: Sequence[str]) -> None:
+    """No column has a name that is kept for system columns, but for those that are expected.
+
+    Raises:
+        UnexpectedColumn: a column has.
+    """
+    for name in names:
+        if is_reserved(name) and name not in expected:
+            raise UnexpectedColumn(
+                f"Column {name!r} in the frame for '{feature}' begins with 'metaxy_', which is kept "
+                f"for system columns, and is none that belongs there "
+                f"({', '.join(expected)}); rename or drop it. Nothing was written."
+            )
 
 
 def _with_defaults(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
@@ -90,12 +109,6 @@ def _with_defaults(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
 def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
     declared = {column.name for column in definition.columns} | set(definition.spec.id_columns)
     undeclared = [name for name in names if name not in declared]
-    for name in undeclared:
-        if is_reserved(name):
-            raise UnexpectedColumn(
-                f"Column {name!r} in the frame for '{definition.key}' begins with 'metaxy_', which "
-                f"is kept for system columns, and is none of them; rename it."
-            )
     if undeclared and definition.extra == "forbid":
         raise UnexpectedColumn(
             f"The frame for '{definition.key}' has the undeclared columns {undeclared}, and its "
@@ -106,8 +119,25 @@ def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
     return [name for name in names if name in declared]
 
 
-def _declared_type(column: ColumnSpec | None) -> pa.DataType | None:
-    return None if column is None else arrow_type(column.type)
+def _check_case(
+    definition: FeatureDefinition, names: Sequence[str], stored: Sequence[str]
+) -> None:
+    declared = [*definition.spec.id_columns, *(column.name for column in definition.columns)]
+    known = {name.lower(): name for name in (*stored, *declared)}
+    for name in names:
+        other = known.get(name.lower(), name)
+        if other != name:
+            raise UnexpectedColumn(
+                f"Column {name!r} in the frame for '{definition.key}' differs only in case from its "
+                f"column {other!r}; rename it. Nothing was written."
+            )
+
+
+def _declared_type(column: ColumnSpec | None, found: pa.DataType) -> pa.DataType | None:
+    declared = None if column is None else arrow_type(column.type)
+    if declared is not None and at.is_timestamp(declared) and at.is_timestamp(found):
+        return pa.timestamp(declared.unit, found.tz)
+    return declared
 
 
 def _cast(
@@ -118,8 +148,9 @@ def _cast(
         return column
     if not _fits(found, wanted):
         raise WrongColumnType.from_types(feature, name, found, wanted)
-    if at.is_timestamp(found) and at.is_timestamp(wanted) and wanted.tz is None:
-        wanted = pa.timestamp("us", found.tz)
+    if at.is_timestamp(found) and at.is_timestamp(wanted) and bool(found.tz) != bool(wanted.tz):
+        detail = "one has a time zone, the other has none"
+        raise WrongColumnType.from_types(feature, name, found, wanted, detail)
     try:
         return column.cast(wanted)
     except pa.ArrowInvalid as error:

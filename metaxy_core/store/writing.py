@@ -25,7 +25,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import SHOWN, check_ids, ids_where, shown_ids
 from metaxy_core.store.samples import canonical_samples, struct_names, text_of_values
-from metaxy_core.store.schema import check_id_type, fitted
+from metaxy_core.store.schema import check_id_type, check_reserved, fitted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,6 +39,8 @@ _DERIVED = (
     sc.MATERIALIZATION_ID,
     sc.CHANGED_FIELDS,
 )
+_FROM_INCREMENT = (sc.PROVENANCE_BY_FIELD, sc.PROVENANCE, sc.DATA_VERSION_BY_FIELD)
+_FROM_SAMPLES = (sc.PROVENANCE_BY_FIELD, sc.DATA_VERSION_BY_FIELD)
 _STAGED = "metaxy_written"
 
 
@@ -54,9 +56,19 @@ class Incoming:
     def __init__(self, plan: FeaturePlan, frame: Any) -> None:
         table = to_arrow(plan.key, frame)
         check_ids(plan.key, plan.id_columns, table)
+        self.plan = plan
+        self.columns = table
+        self.versions: dict[str, pa.Array] = {}
+        self.raw = False
+        if table.num_rows:  # without rows, libraries lose the types of columns
+            self._take_apart(table)
+
+    def _take_apart(self, table: pa.Table) -> None:
+        plan = self.plan
         for name in plan.id_columns:
             check_id_type(plan.key, name, table[name].type)
         table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
+        check_reserved(plan.key, table.column_names, _FROM_INCREMENT)
         self.raw = is_raw(plan, table)
         if self.raw:
             table = canonical_samples(plan, table)
@@ -65,10 +77,8 @@ class Incoming:
         else:
             self.versions = _provenance(plan, table)
         self.versions |= _overrides(plan, table)
-        system = (sc.PROVENANCE_BY_FIELD, sc.PROVENANCE, sc.DATA_VERSION_BY_FIELD)
-        taken = [name for name in (*system, *self.versions) if name in table.column_names]
+        taken = [name for name in (*_FROM_INCREMENT, *self.versions) if name in table.column_names]
         self.columns = table.drop_columns(taken)
-        self.plan = plan
 
     def staged(self, backend: Backend, stored: pa.Schema | None, commit: int) -> ir.Table:
         """Fit the columns to the table's and make the frame readable in SQL."""
@@ -102,6 +112,7 @@ def sample_frame(plan: FeaturePlan, backend: Backend, samples: Any) -> pa.Table:
     check_ids(plan.key, plan.id_columns, table)
     for name in plan.id_columns:
         check_id_type(plan.key, name, table[name].type)
+    check_reserved(plan.key, table.column_names, _FROM_SAMPLES)
     check_duplicates(plan, backend, table, "The samples")
     return canonical_samples(plan, table)
 
@@ -198,10 +209,18 @@ def _parsed(plan: FeaturePlan, field: FieldKey, text: pa.Array, table: pa.Table)
     if parsed is None:
         raise ForeignProvenance(
             f"The provenance of field '{field}' in the frame for '{plan.key}' is not what "
-            f"resolve_update gave (16 hex digits each), for example {text[0].as_py()!r}. Keep the "
+            f"resolve_update gave (16 hex digits each), for example {_unreadable(text)!r}. Keep the "
             f"increment's metaxy_ columns as they are; nothing was written."
         )
     return parsed
+
+
+def _unreadable(text: pa.Array) -> object:
+    """The first entry that is no version."""
+    if not pa.types.is_string(text.type):
+        return text[0].as_py()
+    entries = (text.slice(row, 1) for row in range(len(text)))
+    return next(entry[0].as_py() for entry in entries if versions.from_hex(entry) is None)
 
 
 def _check_record_version(

@@ -1,0 +1,77 @@
+# What a fresh clone needs is installed into .venv by whichever target comes first.
+
+# The first of these that is Python 3.11 to 3.13 makes .venv; say `make PYTHON=...` for another.
+PYTHON ?= python3.11 python3
+# Further arguments for pytest: make test ARGS="-k increment -x"
+ARGS ?=
+# Where `make dev` serves Dagster.
+PORT ?= 3000
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DAGSTER_HOME := $(CURDIR)/demo/dagster_home
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The constraints hold for the build backend too; which variable says so depends on pip's age.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint bench docs dev clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED) ## Run the example from end to end, on real media
+	$(BIN)/python -m example_project.demo
+
+test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+test-all: $(INSTALLED) ## The same with the slow tests
+	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED) ## Run the benchmarks
+	$(BIN)/pytest benchmarks --benchmark-only $(ARGS)
+
+docs: $(INSTALLED) ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dev: $(INSTALLED) ## Serve the example in Dagster's UI
+	@mkdir -p "$(DAGSTER_HOME)"
+	@test -f "$(DAGSTER_HOME)/dagster.yaml" || \
+		printf 'telemetry:\n  enabled: false\n' > "$(DAGSTER_HOME)/dagster.yaml"
+	DAGSTER_HOME="$(DAGSTER_HOME)" $(BIN)/dagster dev -w workspace.yaml --port $(PORT)
+
+clean: ## Remove what the targets made, but for .venv
+	rm -rf site dist demo demo-report.json .benchmarks .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+# The stamp holds a checksum of its sources, so that a mere change of date installs nothing.
+$(INSTALLED): pyproject.toml constraints.txt
+	@set -e; \
+	sources=$$(cksum pyproject.toml constraints.txt); \
+	if [ "$$(cat $@ 2>/dev/null)" = "$$sources" ]; then touch $@; exit 0; fi; \
+	if [ ! -x $(BIN)/python ]; then \
+		for python in $(PYTHON) none; do \
+			if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+				2>/dev/null; then break; fi; \
+		done; \
+		if [ "$$python" = none ]; then \
+			echo "None of '$(PYTHON)' is Python 3.11, 3.12 or 3.13. Install one of them," \
+				"or say where it is: make PYTHON=/path/to/python3.11" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making .venv with $$("$$python" --version)"; \
+		"$$python" -m venv .venv; \
+	fi; \
+	echo "Installing into .venv (about two minutes on a new machine)"; \
+	$(BIN)/python -m pip install -qq --editable '.[example,dev]'; \
+	printf '%s\n' "$$sources" > $@

@@ -1,0 +1,1 @@
+"""The `metaxy` command is a thin skin: it loads a project, asks the core, and prints."""

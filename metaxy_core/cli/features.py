@@ -1,0 +1,70 @@
+"""`metaxy list` shows the features that the code defines, and `metaxy push` records them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer  # noqa: TC002 - read at run time
+
+from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
+from metaxy_core.cli.printing import show
+from metaxy_core.cli.project import Project
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from metaxy_core.graph.graph import FeatureGraph
+
+
+def list_features(
+    context: typer.Context,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    entrypoint: EntrypointOption = None,
+) -> None:
+    """List the features with their versions, fields and deps, and where they are defined."""
+    with Project.from_options(context, config, store, entrypoint).features() as graph:
+        show(_to_table(graph))
+
+
+def push(
+    context: typer.Context,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    entrypoint: EntrypointOption = None,
+) -> None:
+    """Record the features in the store, so that later code can be compared with them.
+
+    Nothing is recorded where nothing changed since the last push.
+    """
+    project = Project.from_options(context, config, store, entrypoint)
+    with project.features() as graph, project.open_store() as opened:
+        known = len(opened.snapshots())
+        snapshot = opened.push(graph)
+        done = "Recorded" if snapshot.id > known else "Nothing changed since"
+        show(
+            f"{done} snapshot {snapshot.id}, version {snapshot.version}, "
+            f"with {len(snapshot.features)} features, in {opened.address}.\n"
+        )
+
+
+def _to_table(graph: FeatureGraph) -> Table:
+    from rich.table import Table
+
+    from metaxy_core.graph.render.content import shortened
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("feature", no_wrap=True)
+    table.add_column("version", no_wrap=True)
+    for name in ("fields", "deps", "defined in"):
+        table.add_column(name, overflow="fold")
+    for definition in graph:
+        spec = definition.spec
+        table.add_row(
+            str(spec.key),
+            shortened(graph.versions[spec.key].feature),
+            ", ".join(map(str, spec.field_keys)),
+            ", ".join(str(dep.feature) for dep in spec.deps),
+            definition.origin,
+        )
+    return table

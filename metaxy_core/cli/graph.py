@@ -1,0 +1,122 @@
+"""`metaxy graph` shows what depends on what, and what a change of code moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metaxy_core.cli.options import (
+    ConfigOption,
+    EntrypointOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    StoreOption,
+)
+from metaxy_core.cli.printing import show, tell
+from metaxy_core.cli.project import Project, Source
+from metaxy_core.graph.graph import FeatureGraph
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from metaxy_core.graph.diff import GraphDiff
+
+app = typer.Typer(no_args_is_help=True)
+
+_SIDE = "'code', 'store', 'store:VERSION', a module or a .py file"
+
+
+@app.command(epilog="Example: [bold]metaxy graph render --format mermaid --output graph.mmd[/bold]")
+def render(
+    context: typer.Context,
+    layout: FormatOption = Format.TERMINAL,
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    entrypoint: EntrypointOption = None,
+) -> None:
+    """Draw the features with their fields, versions and dependencies."""
+    with Project.from_options(context, config, store, entrypoint).features() as graph:
+        show(_rendered(graph, layout), output)
+
+
+@app.command(
+    epilog="[bold]metaxy graph diff[/bold]: the code against what the store has of it."
+    "\n\n[bold]metaxy graph diff old/features.py code -f mermaid[/bold]: two files, for a review."
+    "\n\n[bold]metaxy graph diff --exit-code[/bold]: for CI, 1 where something moved."
+)
+def diff(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(help=f"How it was: {_SIDE}.")] = "store",
+    new: Annotated[str, typer.Argument(help="How it is: the same choice.")] = "code",
+    *,
+    layout: FormatOption = Format.TERMINAL,
+    output: OutputOption = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 where the two differ.")
+    ] = False,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    entrypoint: EntrypointOption = None,
+) -> None:
+    """Compare two states of the features: which fields move, and so what is recomputed.
+
+    'code' is what metaxy.toml or --entrypoint names. 'store' is the graph that was recorded last in
+    the store (see 'metaxy push'), 'store:VERSION' an earlier one.
+    """
+    from metaxy_core.graph.diff import diff_graphs
+
+    project = Project.from_options(context, config, store, entrypoint)
+    found = diff_graphs(_side(old, project), _side(new, project))
+    show(_rendered_diff(found, layout), output)
+    if exit_code and found:
+        raise typer.Exit(1)
+
+
+def _side(side: str, project: Project) -> FeatureGraph:
+    from metaxy_core.cli.isolation import load_isolated
+
+    name, _, version = side.partition(":")
+    if name == "store":
+        return _recorded(project, version or None)
+    named = Source((side,), Path.cwd(), "the command line")
+    return load_isolated(project.source if side == "code" else named, project.config.root)
+
+
+def _recorded(project: Project, version: str | None) -> FeatureGraph:
+    with project.open_store() as store:
+        graph = store.recorded_graph(version)
+        if not len(graph):
+            tell(f"The store {store.address} has no graph yet; `metaxy push` records the code's.")
+        return graph
+
+
+def _rendered(graph: FeatureGraph, layout: Format) -> str | Tree:
+    from metaxy_core.graph.render import content, dot, json, mermaid, terminal
+
+    match layout:
+        case Format.MERMAID:
+            return mermaid.to_mermaid(content.picture_of_graph(graph))
+        case Format.DOT:
+            return dot.to_dot(content.picture_of_graph(graph))
+        case Format.JSON:
+            return json.graph_to_json(graph)
+        case Format.TERMINAL:
+            return terminal.graph_to_tree(graph)
+
+
+def _rendered_diff(diff: GraphDiff, layout: Format) -> str | Tree:
+    from metaxy_core.graph.render import content, dot, json, mermaid, terminal
+
+    match layout:
+        case Format.MERMAID:
+            return mermaid.to_mermaid(content.picture_of_diff(diff))
+        case Format.DOT:
+            return dot.to_dot(content.picture_of_diff(diff))
+        case Format.JSON:
+            return json.diff_to_json(diff)
+        case Format.TERMINAL:
+            return terminal.diff_to_tree(diff)

@@ -1,0 +1,87 @@
+"""Results go to stdout and everything else to stderr, coloured only where someone reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_PLAIN_WIDTH = 1_000
+_PATIENCE = 2.0
+
+
+def show(result: RenderableType, output: Path | None = None) -> None:
+    """Print a result: text as it is, anything else as rich lays it out.
+
+    Args:
+        result: the text or renderable.
+        output: the file to write it to, instead of stdout.
+    """
+    if output is None:
+        _print(result, _console())
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            _print(result, _console(file))
+    except OSError as error:
+        raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from error
+
+
+def tell(message: str) -> None:
+    """Say on stderr what is no result."""
+    _say(message, "yellow")
+
+
+def complain(error: Exception) -> None:
+    """Say on stderr what went wrong, in one line."""
+    _say(f"Error: {' '.join(str(error).split())}", "red")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[object], None]]:
+    """A line on stderr, as long as the block runs, that says what is worked on.
+
+    Without a terminal there are lines only once it has taken a while.
+
+    Yields:
+        What to call with each item that is begun.
+    """
+    console, started, numbers = _console(stderr=True), time.monotonic(), count(1)
+    with console.status(what) as status:
+
+        def begin(item: object) -> None:
+            message = f"{what} {item} ({next(numbers)} of {total})"
+            status.update(message)
+            if not console.is_terminal and time.monotonic() - started > _PATIENCE:
+                console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+        yield begin
+
+
+def _print(result: RenderableType, console: Console) -> None:
+    if isinstance(result, str):
+        console.file.write(result)
+    else:
+        console.print(result)
+
+
+def _say(message: str, style: str) -> None:
+    console = _console(stderr=True)
+    console.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    console = Console(file=file, stderr=stderr)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    return console

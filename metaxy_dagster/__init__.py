@@ -1,0 +1,17 @@
+"""Metaxy for Dagster: features as assets whose materializations handle only what changed."""
+
+from metaxy_dagster.errors import AssetError
+from metaxy_dagster.increments import data_version
+from metaxy_dagster.io_manager import MetaxyIOManager
+from metaxy_dagster.metaxify import metaxify
+from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.translator import MetaxyTranslator
+
+__all__ = [
+    "AssetError",
+    "MetaxyIOManager",
+    "MetaxyStoreResource",
+    "MetaxyTranslator",
+    "data_version",
+    "metaxify",
+]

@@ -1,0 +1,162 @@
+"""``metaxify`` is the one door into Dagster: functions, assets and specs go in, assets come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack, get_args, overload
+
+import dagster as dg
+
+from metaxy_core.keys import HasSpec, Key, KeyLike
+from metaxy_dagster.assets import AssetOptions, Orphans, Settings, increment_asset
+from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
+from metaxy_dagster.errors import InvalidOptions, MissingFeature
+from metaxy_dagster.feature_name import FeatureName, feature_name
+from metaxy_dagster.translator import MetaxyTranslator
+
+STORE_KEY = "metaxy_store"
+IO_MANAGER_KEY = "metaxy_io_manager"
+
+
+class Metaxify:
+    """What ``metaxify(Feature, ...)`` gives: a decorator of functions, assets and specs."""
+
+    def __init__(self, feature: KeyLike | None, settings: Settings, options: AssetOptions) -> None:
+        self._feature = feature
+        self._settings = settings
+        self._options = options
+
+    @overload
+    def __call__(self, target: dg.AssetSpec) -> dg.AssetSpec: ...
+    @overload
+    def __call__(self, target: dg.AssetsDefinition | Callable[..., Any]) -> dg.AssetsDefinition: ...
+
+    def __call__(
+        self, target: dg.AssetSpec | dg.AssetsDefinition | Callable[..., Any]
+    ) -> dg.AssetSpec | dg.AssetsDefinition:
+        """Turn a function into an asset, or tell an asset or spec what its feature is."""
+        if isinstance(target, dg.AssetSpec):
+            asset = target.key.to_user_string()
+            self._check_unused(asset)
+            return enriched_asset_spec(target, self._named(asset), self._settings.translator)
+        if isinstance(target, dg.AssetsDefinition):
+            asset = ", ".join(sorted(key.to_user_string() for key in target.keys))
+            self._check_unused(asset)
+            return enriched_assets(target, self._named(asset), self._settings.translator)
+        asset = getattr(target, "__name__", repr(target))
+        feature = self._named(asset)
+        if feature is None:
+            raise MissingFeature.from_asset(asset)
+        return increment_asset(target, feature, self._settings, self._options)
+
+    def _named(self, asset: str) -> FeatureName | None:
+        return None if self._feature is None else feature_name(self._feature, asset)
+
+    def _check_unused(self, asset: str) -> None:
+        unused = [*self._options]
+        if self._settings.samples is not None:
+            unused.append("samples")
+        if self._settings.orphans != "keep":
+            unused.append("orphans")
+        if unused:
+            raise InvalidOptions(
+                f"@metaxify over the asset {asset!r} only adds what its feature tells; it cannot "
+                f"use {', '.join(unused)}. Set options there, or decorate a plain function."
+            )
+
+
+@overload
+def metaxify(
+    target: dg.AssetsDefinition, *, translator: MetaxyTranslator | None = ...
+) -> dg.AssetsDefinition: ...
+@overload
+def metaxify(
+    target: dg.AssetSpec, *, translator: MetaxyTranslator | None = ...
+) -> dg.AssetSpec: ...
+@overload
+def metaxify(
+    target: KeyLike | None = ...,
+    *,
+    samples: Callable[..., Any] | None = ...,
+    orphans: Orphans = ...,
+    store_key: str = ...,
+    io_manager_key: str = ...,
+    translator: MetaxyTranslator | None = ...,
+    **options: Unpack[AssetOptions],
+) -> Metaxify: ...
+
+
+def metaxify(
+    target: Any = None,
+    *,
+    samples: Callable[..., Any] | None = None,
+    orphans: Orphans = "keep",
+    store_key: str = STORE_KEY,
+    io_manager_key: str = IO_MANAGER_KEY,
+    translator: MetaxyTranslator | None = None,
+    **options: Unpack[AssetOptions],
+) -> Metaxify | dg.AssetsDefinition | dg.AssetSpec:
+    """Make a Dagster asset of a feature.
+
+    Over a **function**, ``@metaxify(Feature)`` makes an asset whose runs handle one increment. The
+    function gets the increment, and whatever else it asks for by parameter:
+
+    - ``increment``: the ``Increment``, with new and stale records; required unless the feature is
+      a root. Without new and stale records the function is not called.
+    - ``context``, ``config`` and resources, as in ``dg.asset``.
+    - any other name is an upstream feature to load: the dep whose key ends with that name, or what
+      ``ins={"name": Feature}`` or ``ins={"name": dg.AssetIn(...)}`` says.
+
+    It returns a frame, or yields frames, each of which is committed before the next is asked for.
+    A root feature's function without ``increment`` returns or yields the samples, every record
+    that should exist; only new and stale ones are written.
+
+    Over an **asset** or **multi-asset** (``@metaxify()``), or for an ``AssetSpec``
+    (``metaxify(spec)``), each spec that names a feature under ``metadata={"metaxy/feature": ...}``
+    gets the feature's key (unless its own has a prefix), deps, code version, kinds, group, tags,
+    description, column schema and lineage; what its author set stays.
+
+    Args:
+        target: the feature (a class, key or text), or an asset or spec.
+        samples: for a root feature, a function that returns every record that should exist; may
+            take context, config, resources and inputs.
+        orphans: ``"delete"`` deletes stored records that are no longer expected, after the work.
+        store_key: resource key of the ``MetaxyStoreResource``.
+        io_manager_key: resource key of the ``MetaxyIOManager``.
+        translator: what Dagster should call things.
+        **options: options of ``dg.asset``: ``group_name``, ``tags``, ``owners``, ``pool``, …
+
+    Returns:
+        The asset or spec, or a decorator that gives one.
+
+    Raises:
+        AssetError: feature, function and options do not fit together; the message names the asset.
+
+    Example:
+        >>> import metaxy_core as mx, polars as pl
+        >>> with mx.FeatureGraph().use():
+        ...     class Clip(mx.Feature, spec=mx.FeatureSpec(
+        ...         key="media/clip", id_columns=["id"],
+        ...         fields=[mx.FieldSpec(key="audio", version_from=["etag"])],
+        ...     )):
+        ...         id: str
+        ...         etag: str
+        >>> @metaxify(Clip, owners=["team:media"])
+        ... def clip() -> pl.DataFrame:
+        ...     return pl.DataFrame({"id": ["a"], "etag": ["1"]})
+        >>> clip.key
+        AssetKey(['media', 'clip'])
+    """
+    if orphans not in get_args(Orphans):
+        raise InvalidOptions(
+            f"@metaxify was given orphans={orphans!r}; what can be done with orphans is "
+            f"{' or '.join(map(repr, get_args(Orphans)))}."
+        )
+    settings = Settings(
+        samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator()
+    )
+    if isinstance(target, dg.AssetSpec | dg.AssetsDefinition):
+        return Metaxify(None, settings, options)(target)
+    if target is not None and not isinstance(target, str | list | tuple | Key | HasSpec):
+        raise MissingFeature.from_call(target)
+    return Metaxify(target, settings, options)

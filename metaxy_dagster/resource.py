@@ -1,0 +1,94 @@
+"""The store as a Dagster resource: configured once, opened by whoever needs it while needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from metaxy_core.errors import StoreError
+from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
+
+if TYPE_CHECKING:
+    from dagster_duckdb import DuckDBResource
+
+DEFAULT_LOCK_TIMEOUT = 60.0
+
+
+class MetaxyStoreResource(dg.ConfigurableResource[Any]):
+    """A metadata store in a DuckDB file that steps, processes and the UI share.
+
+    Example:
+        >>> store = MetaxyStoreResource(database="metadata.duckdb")
+        >>> store.lock_timeout
+        60.0
+    """
+
+    database: str = Field(
+        description="Path of the DuckDB file that holds the features' records; made on first use."
+    )
+    read_only: bool = Field(
+        default=False, description="Refuse every write, for assets and checks that only look."
+    )
+    lock_timeout: float = Field(
+        default=DEFAULT_LOCK_TIMEOUT,
+        description="Seconds to wait while another process holds the file, before the step fails.",
+    )
+    settings: dict[str, Any] = Field(
+        default={},
+        description=(
+            "DuckDB settings, such as {'memory_limit': '4GB', 'threads': 2}. "
+            "See https://duckdb.org/docs/configuration/overview."
+        ),
+    )
+
+    @classmethod
+    def from_duckdb(
+        cls,
+        duckdb: DuckDBResource,
+        *,
+        read_only: bool = False,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+    ) -> MetaxyStoreResource:
+        """A store in the database of a ``dagster_duckdb`` resource.
+
+        Args:
+            duckdb: the resource; its ``connection_config`` becomes the store's settings.
+            read_only: refuse every write.
+            lock_timeout: seconds to wait while another process holds the file.
+
+        Example:
+            >>> from dagster_duckdb import DuckDBResource
+            >>> duckdb = DuckDBResource(database="warehouse.duckdb")
+            >>> MetaxyStoreResource.from_duckdb(duckdb).database
+            'warehouse.duckdb'
+        """
+        return cls(
+            database=duckdb.database,
+            read_only=read_only,
+            lock_timeout=lock_timeout,
+            settings=duckdb.connection_config,
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[DuckDBMetadataStore]:
+        """The store, closed when the ``with`` block ends.
+
+        Raises:
+            StoreError: the database is in memory, where no step would find what another wrote.
+        """
+        if self.database == MEMORY:
+            raise StoreError(
+                "MetaxyStoreResource(database=':memory:'): every step opens the store by itself "
+                "and would find it empty; give the path of a file."
+            )
+        with DuckDBMetadataStore(
+            self.database,
+            read_only=self.read_only,
+            lock_timeout=self.lock_timeout,
+            settings=self.settings,
+        ) as store:
+            yield store

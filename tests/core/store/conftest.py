@@ -1,0 +1,26 @@
+"""One ``store`` fixture stands for every store that runs this suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import metaxy_core as mx
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+
+@pytest.fixture(autouse=True)
+def _own_graph(graph: mx.FeatureGraph) -> None:
+    """Features of one test are unknown to the next."""
+
+
+@pytest.fixture
+def store() -> Iterator[mx.MetadataStore]:
+    """An empty store."""
+    with mx.DuckDBMetadataStore(":memory:") as empty:
+        yield empty

@@ -1,0 +1,189 @@
+"""Data versions that users set: a change spreads only as far as it changed something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+import metaxy_core as mx
+from metaxy_core.engine.hashing import hash_text
+from metaxy_core.errors import InvalidSamples
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+FeatureClass = type[mx.Feature]
+
+
+def overridden(frame: pl.DataFrame, **versions: Any) -> pl.DataFrame:
+    members = {name: pl.lit(value) for name, value in versions.items()}
+    return frame.with_columns(metaxy_data_version_by_field=pl.struct(**members))
+
+
+def work(project: Project, feature: FeatureClass, **versions: Any) -> mx.Counts:
+    """Process a feature and set the data versions of what came out."""
+    increment = project.store.resolve_update(feature)
+    for frame in increment.batches():
+        project.store.write(feature, overridden(frame, **versions))
+    return increment.counts
+
+
+def data_versions(project: Project, feature: FeatureClass) -> dict[str, str]:
+    (versions,) = project.store.read(feature).to_polars()["metaxy_data_version_by_field"]
+    return dict(versions)
+
+
+def test_a_data_version_is_the_provenance_until_somebody_sets_it(project: Project) -> None:
+    video = project.feature("video", fields=["audio", "frames"])
+    project.store.write(video, project.samples(v1={"audio": "a", "frames": "f"}))
+    frame = project.store.read(video).to_polars()
+    assert frame["metaxy_data_version_by_field"].equals(frame["metaxy_provenance_by_field"])
+    assert frame["metaxy_data_version"].equals(frame["metaxy_provenance"])
+
+
+def test_the_same_output_again_stops_the_change(project: Project) -> None:
+    video = project.feature("video")
+    crop = project.feature("crop", deps=[video])
+    faces = project.feature("faces", deps=[crop])
+    project.store.write(video, project.samples(v1="a"))
+    work(project, crop, default="content-1")
+    project.process(faces)
+
+    project.store.write(video, project.samples(v1="b"))
+    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
+
+    assert not project.counts(crop)
+    assert not project.counts(faces)
+
+
+def test_another_output_spreads(project: Project) -> None:
+    video = project.feature("video")
+    crop = project.feature("crop", deps=[video])
+    faces = project.feature("faces", deps=[crop])
+    project.store.write(video, project.samples(v1="a"))
+    work(project, crop, default="content-1")
+    project.process(faces)
+    project.store.write(video, project.samples(v1="b"))
+    work(project, crop, default="content-2")
+    assert project.process(faces) == mx.Counts(stale=1)
+
+
+def test_a_bump_that_changes_no_output_stops_there(project: Project) -> None:
+    video = project.feature("video")
+    crop = project.feature("crop", deps=[video], fields={"default": 1})
+    faces = project.feature("faces", deps=[crop])
+    project.store.write(video, project.samples(v1="a"))
+    work(project, crop, default="content-1")
+    project.process(faces)
+
+    project.feature("crop", deps=[video], fields={"default": 2})
+    assert project.counts(faces) == mx.Counts(blocked=1)
+    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
+
+    assert not project.counts(faces)
+
+
+def test_an_override_on_x_moves_only_what_reads_x(project: Project) -> None:
+    a = project.feature("a", fields=["x", "y"])
+    b = project.feature("b", deps=[a], fields=["x", "y"])
+    c = project.feature("c", deps=[b], fields=["x", "y"])
+    only_y = project.feature("only_y", deps=[b], fields=["y"])
+    project.store.write(a, project.samples(v1={"x": "1", "y": "1"}))
+    for feature in (b, c, only_y):
+        project.process(feature)
+
+    stored = project.store.read(b).to_polars()
+    project.store.write(b, overridden(stored.drop("metaxy_data_version_by_field"), x="set"))
+
+    assert not project.counts(b)
+    stale = project.store.resolve_update(c).stale
+    assert project.rows(stale) == [{"id": "v1", "metaxy_changed_fields": ["x"]}]
+    assert not project.counts(only_y)
+
+
+def test_a_field_that_is_not_overridden_keeps_its_provenance(project: Project) -> None:
+    video = project.feature("video", fields=["audio", "frames"])
+    samples = project.samples(v1={"audio": "a", "frames": "f"})
+    project.store.write(video, overridden(samples, audio="set", frames=None))
+    frame = project.store.read(video).to_polars()
+    (provenance,) = frame["metaxy_provenance_by_field"]
+    assert data_versions(project, video) == {
+        "audio": f"{hash_text('set'):016x}",
+        "frames": provenance["frames"],
+    }
+
+
+def test_writing_again_without_the_override_takes_it_back(project: Project) -> None:
+    video = project.feature("video")
+    crop = project.feature("crop", deps=[video])
+    project.store.write(video, overridden(project.samples(v1="a"), default="set"))
+    project.process(crop)
+    project.store.write(video, project.samples(v1="a"))
+    assert project.counts(crop) == mx.Counts(stale=1)
+
+
+def test_writing_back_what_was_read_changes_nothing(project: Project) -> None:
+    video = project.feature("video", fields=["audio", "frames"], columns={"path": str})
+    crop = project.feature("crop", deps=[video])
+    samples = project.samples(v1={"audio": "a", "frames": "f"}).with_columns(path=pl.lit("p"))
+    project.store.write(video, overridden(samples, audio="set", frames=None))
+    project.process(crop)
+    before = project.store.read(video).to_polars()
+
+    project.store.write(video, before)
+
+    same = [name for name in before.columns if name not in {"metaxy_commit", "metaxy_created_at"}]
+    assert project.store.read(video).to_polars().select(same).equals(before.select(same))
+    assert not project.counts(crop)
+
+
+@pytest.mark.parametrize("value", ["0123456789abcdef", "ABCDEF", 17, ""])
+def test_a_version_of_any_kind_can_be_set(project: Project, value: str | int) -> None:
+    video = project.feature("video")
+    project.store.write(video, overridden(project.samples(v1="a"), default=value))
+    expected = value if value == "0123456789abcdef" else f"{hash_text(str(value)):016x}"
+    assert data_versions(project, video) == {"default": expected}
+
+
+@pytest.mark.parametrize("value", ["0123456789abcdef", "0123456789ABCDEF", "F123456789abcdef"])
+def test_what_a_version_becomes_does_not_depend_on_the_rows_beside_it(
+    project: Project, value: str
+) -> None:
+    video = project.feature("video")
+    project.store.write(video, overridden(project.samples(alone="a"), default=value))
+    together = project.samples(first="a", second="a").with_columns(
+        metaxy_data_version_by_field=pl.Series([{"default": value}, {"default": "other"}])
+    )
+    project.store.write(video, together)
+    frame = project.store.read(video).to_polars()
+    found = dict(frame.select("id", pl.col("metaxy_data_version_by_field").struct[0]).iter_rows())
+    assert found["alone"] == found["first"]
+
+
+def test_the_record_s_data_version_tells_outputs_apart_where_its_fields_agree(
+    project: Project,
+) -> None:
+    video = project.feature("video", fields=["audio", "frames"])
+    fields = {"audio": "a", "frames": "f"}
+    found = []
+    for etag in ("etag-1", "etag-2"):
+        sample = overridden(project.samples(v1=fields), audio=etag, frames=etag)
+        project.store.write(video, sample)
+        found += project.store.read(video).to_polars()["metaxy_data_version"].to_list()
+    assert found[0] != found[1]
+
+
+def test_an_override_for_a_field_that_is_none_is_refused(project: Project) -> None:
+    video = project.feature("video", fields=["audio"])
+    samples = project.samples(v1={"audio": "a"})
+    with project.refuses(InvalidSamples, "'video'", "adio", "fields of the feature (audio)"):
+        project.store.write(video, overridden(samples, adio="set"))
+
+
+def test_an_override_that_is_no_struct_is_refused(project: Project) -> None:
+    video = project.feature("video", fields=["audio"])
+    samples = project.samples(v1={"audio": "a"})
+    with project.refuses(InvalidSamples, "'video'", "string", "struct"):
+        project.store.write(video, samples.with_columns(metaxy_data_version_by_field=pl.lit("set")))
