@@ -59,7 +59,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@set -e; \
 	sources=$$(cksum pyproject.toml constraints.txt); \
 	if [ "$$(cat $@ 2>/dev/null)" = "$$sources" ]; then touch $@; exit 0; fi; \
-	if [ ! -x $(BIN)/python ]; then \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 		for python in $(PYTHON) none; do \
 			if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 				2>/dev/null; then break; fi; \
@@ -70,7 +70,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 			exit 1; \
 		fi; \
 		echo "Making .venv with $$("$$python" --version)"; \
-		"$$python" -m venv .venv; \
+		"$$python" -m venv --clear .venv; \
 	fi; \
 	echo "Installing into .venv (about two minutes on a new machine)"; \
 	$(BIN)/python -m pip install -qq --editable '.[example,dev]'; \

@@ -82,7 +82,7 @@ def some_change(here: Settings) -> None:
     remove_clip(here.clips, spoken[-1].stem)
 
 
-NEW_CLIP = "astronaut-late-arrival"
+NEW_CLIP = "chelsea-tilt-07"
 NEW_SENTENCES = (
     "the weather is fine today",
     "please turn left at the station",

@@ -26,7 +26,7 @@ def _nearest(value: object, known: Sequence[object]) -> str:
     close = get_close_matches(str(value), names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {_listing(sorted(names), 10)}" if names else "there is none yet"
+    return f"known: {_listing(sorted(names), 10)}." if names else "there is none yet."
 
 
 # --------------------------------------------------------------------------- definitions
@@ -117,7 +117,7 @@ class UnknownField(DefinitionError):
         return cls(
             f"Field '{field}' of feature '{feature}' reads from '{upstream}', which is not among "
             f"the feature's deps; add it to deps, or correct the FieldDep "
-            f"({_nearest(upstream, deps)})"
+            f"({_nearest(upstream, deps).rstrip('.')})."
         )
 
 
@@ -331,7 +331,7 @@ class UnknownStore(ConfigError):
     def from_config(cls, store: str, where: str, known: Sequence[object]) -> Self:
         return cls(
             f"Store {store!r} is not configured in {where}: add a table [stores.{store}] with "
-            f'path = "metadata.duckdb", or choose another store ({_nearest(store, known)}).'
+            f'path = "metadata.duckdb", or choose another store ({_nearest(store, known).rstrip(".")}).'
         )
 
 

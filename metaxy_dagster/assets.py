@@ -21,13 +21,9 @@ from metaxy_dagster.errors import (
 )
 from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_name
 from metaxy_dagster.functions import AssetFunction, asset_function, combined_signature
-from metaxy_dagster.increments import (
-    IncrementOutput,
-    frames_of,
-    increment_output,
-    samples_output,
-)
+from metaxy_dagster.increments import IncrementOutput, frames_of, increment_output
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.samples import samples_output
 from metaxy_dagster.translator import MetaxyTranslator
 
 Orphans = Literal["keep", "delete"]

@@ -23,7 +23,7 @@ class MissingFeature(AssetError):
     def from_asset(cls, asset: str) -> Self:
         """Nothing tells which feature an asset holds."""
         return cls(
-            f"Asset {asset!r} names no feature. Give it metadata={{'metaxy/feature': Feature}}, or "
+            f"Asset {asset!r} names no feature. Give it metadata={{'metaxy/feature': 'a/b'}}, or "
             f"pass the feature: @metaxify(Feature)."
         )
 

@@ -7,13 +7,16 @@ from typing import Any
 
 import dagster as dg
 
+from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
 from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature
-from metaxy_dagster.increments import IncrementOutput, data_version, given_output, written
+from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of
 from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
+from metaxy_dagster.outcome import data_version, written
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.samples import samples_output
 from metaxy_dagster.translator import MetaxyTranslator
 
 
@@ -65,7 +68,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
         if not isinstance(obj, IncrementOutput):
             feature = _output_feature(context)
             with self.store.open() as store:
-                yield given_output(feature, store, obj, context.log.info)
+                yield _given_output(feature, store, obj, context.log.info)
             return
         try:
             self._check_store(obj)
@@ -78,6 +81,18 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
             raise StoreMismatch.from_addresses(
                 output.feature, output.store.address, self.store.database
             )
+
+
+def _given_output(
+    feature: FeatureName, store: MetadataStore, value: Any, log: Log
+) -> IncrementOutput:
+    """What an asset computed on its own, to be written; the samples of a root are compared first."""
+    frames = frames_of(feature, value)
+    if not feature.plan.is_root:
+        return IncrementOutput(feature, store, frames, Tally(resolved=False))
+    output = samples_output(feature, store, frames, log)
+    output.tally.resolved = False
+    return output
 
 
 def _output_feature(context: dg.OutputContext) -> FeatureName:

@@ -16,7 +16,7 @@ from metaxy_core.specs.column import ColumnSpec
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.schema import arrow_type
 from metaxy_dagster.feature_name import FEATURE, FeatureName
-from metaxy_dagster.increments import Outcome
+from metaxy_dagster.outcome import Outcome
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,7 +198,7 @@ def materialization_metadata(
 def _counts(outcome: Outcome) -> dict[str, int]:
     counts = outcome.tally.counts
     known = {"metaxy/new": counts.new, "metaxy/stale": counts.stale}
-    if not outcome.resolved:
+    if not outcome.tally.resolved:
         return known
     return {
         **known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack, get_args, overload
+from typing import Any, Unpack, cast, get_args, overload
 
 import dagster as dg
 
@@ -108,6 +108,8 @@ def metaxify(
       ``ins={"name": Feature}`` or ``ins={"name": dg.AssetIn(...)}`` says.
 
     It returns a frame, or yields frames, each of which is committed before the next is asked for.
+    A generator adds metadata with ``context.add_asset_metadata``: to ``add_output_metadata`` its
+    output is closed before it begins.
     A root feature's function without ``increment`` returns or yields the samples, every record
     that should exist; only new and stale ones are written.
 
@@ -152,11 +154,12 @@ def metaxify(
             f"@metaxify was given orphans={orphans!r}; what can be done with orphans is "
             f"{' or '.join(map(repr, get_args(Orphans)))}."
         )
+    given = cast("AssetOptions", {k: v for k, v in options.items() if v is not None})
     settings = Settings(
         samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator()
     )
     if isinstance(target, dg.AssetSpec | dg.AssetsDefinition):
-        return Metaxify(None, settings, options)(target)
+        return Metaxify(None, settings, given)(target)
     if target is not None and not isinstance(target, str | list | tuple | Key | HasSpec):
         raise MissingFeature.from_call(target)
-    return Metaxify(target, settings, options)
+    return Metaxify(target, settings, given)

@@ -74,7 +74,7 @@ class Project:
 
     @staticmethod
     def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-        """Rows of a frame in a fixed order, without the columns whose values are hashes or times."""
+        """Rows in a fixed order, without the columns whose values are hashes or times."""
         told = cs.by_name("metaxy_changed_fields", require_all=False)
         return sorted(frame.select(~cs.starts_with("metaxy_") | told).to_dicts(), key=repr)
 

@@ -10,7 +10,7 @@ from zlib import crc32
 from example_project.media.container import join_streams
 from example_project.media.encode import encode_speech, encode_video
 from example_project.media.errors import MediaError
-from example_project.media.scenes import HEIGHT, MOVES, SUBJECTS, WIDTH, filmed
+from example_project.media.scenes import HEIGHT, MOVES, SUBJECTS, TAKES, WIDTH, filmed
 from example_project.media.speech import synthesise
 
 CLIP_IDS = (
@@ -24,35 +24,40 @@ CLIP_IDS = (
 )
 """The clips of a new library."""
 
-_SENTENCES = (
-    "the weather is nice today",
-    "turn left at the station",
-    "seven days a week",
-    "the train leaves at seven in the morning",
-    "we are going to the beach",
-    "this is the news",
-    "the coffee is on the table",
-    "he was born in nineteen eighty",
-    "thank you very much",
-    "the rocket is ready to fly",
-    "it is going to rain tomorrow",
-    "the doctor will see you now",
-    "we have to leave tomorrow",
-    "they sold the old house last year",
-    "nobody knows the answer",
-    "the show begins at nine",
-    "please open the window",
-    "she is reading a book",
-    "i would like a cup of tea",
-    "the moon is very bright tonight",
-    "good morning everyone",
-    "we have time for one more question",
-    "please close the door",
-    "she went back to work on monday",
+# The variants of espeak-ng that a recogniser understands best, with their words per minute.
+_EDWARD = ("en-us+edward", 155)
+_KLATT = ("en-us+klatt4", 140)
+_ROBOT = ("en-us+robosoft3", 155)
+_LINES = (
+    ("the weather is nice today", *_ROBOT),
+    ("turn left at the station", *_KLATT),
+    ("seven days a week", *_ROBOT),
+    ("the train leaves at seven in the morning", *_EDWARD),
+    ("we are going to the beach", *_EDWARD),
+    ("this is the news", *_EDWARD),
+    ("the coffee is on the table", *_KLATT),
+    ("he was born in nineteen eighty", *_EDWARD),
+    ("thank you very much", *_ROBOT),
+    ("the rocket is ready to fly", *_ROBOT),
+    ("it is going to rain tomorrow", *_KLATT),
+    ("the doctor will see you now", *_ROBOT),
+    ("we have to leave tomorrow", *_EDWARD),
+    ("they sold the old house last year", *_ROBOT),
+    ("nobody knows the answer", *_KLATT),
+    ("the show begins at nine", *_EDWARD),
+    ("please open the window", *_EDWARD),
+    ("she is reading a book", *_ROBOT),
+    ("the moon is very bright tonight", *_EDWARD),
+    ("please close the door", *_ROBOT),
+    ("my father works in the city", *_ROBOT),
+    ("everything will be all right", *_KLATT),
+    ("there is nothing to be afraid of", *_ROBOT),
+    ("how much does it cost", *_ROBOT),
+    ("he has lived in london for years", *_EDWARD),
+    ("this is not a good idea", *_KLATT),
+    ("good morning everyone", *_EDWARD),
+    ("i would like a cup of tea", *_ROBOT),
 )
-# The variants of espeak-ng that a recogniser understands best.
-_VOICES = ("en-us+edward", "en-us+robosoft3", "en-us+klatt4")
-_SPEEDS = (135, 150, 165)
 
 _FRAMES_PER_SECOND = 8
 _SHORTEST, _LONGEST, _SILENT = 12, 24, 16
@@ -60,7 +65,7 @@ _PAUSE = 0.25
 
 _CLIP_ID = re.compile(
     rf"(?P<subject>{'|'.join(SUBJECTS)})-(?P<move>{'|'.join(MOVES)})"
-    r"-(?P<take>0[1-9]|1[0-9]|2[0-4])(?P<silent>-silent)?"
+    r"-(?P<take>\d\d)(?P<silent>-silent)?"
 )
 
 
@@ -139,28 +144,30 @@ def replace_audio(clip: Path, sentence: str) -> None:
     Raises:
         MediaError: The clip is missing or no media, or the sentence is blank.
     """
-    speech = encode_speech(synthesise(sentence, voice=_VOICES[0]))
+    voice, speed = _EDWARD
+    speech = encode_speech(synthesise(sentence, voice=voice, speed=speed))
     join_streams(clip, video=clip, audio=speech)
 
 
 def _recipe(clip_id: str) -> _Recipe:
     parts = _CLIP_ID.fullmatch(clip_id)
-    if parts is None:
+    if parts is None or not 1 <= int(parts["take"]) <= TAKES:
         raise MediaError(
             repr(clip_id),
             "no clip can be made from this id",
             "Write <subject>-<move>-<take> or <subject>-<move>-<take>-silent, with a subject of "
-            f"{', '.join(SUBJECTS)}; a move of {', '.join(MOVES)}; a take from 01 to 24.",
+            f"{', '.join(SUBJECTS)}; a move of {', '.join(MOVES)}; a take from 01 to {TAKES}.",
         )
     known = clip_id in CLIP_IDS
     choice = CLIP_IDS.index(clip_id) if known else crc32(clip_id.encode())
+    sentence, voice, speed = _LINES[choice % len(_LINES)]
     return _Recipe(
         subject=parts["subject"],
         move=parts["move"],
         take=int(parts["take"]),
-        sentence=None if parts["silent"] else _SENTENCES[choice % len(_SENTENCES)],
-        voice=_VOICES[choice % len(_VOICES)],
-        speed=_SPEEDS[choice // 3 % len(_SPEEDS)],
+        sentence=None if parts["silent"] else sentence,
+        voice=voice,
+        speed=speed,
     )
 
 

@@ -58,11 +58,11 @@ def filmed(subject: str, move: str, take: int, frame_count: int) -> Iterator[Vid
 
 def _view(picture: Picture, scene: Subject, move: str, progress: float, take: int) -> Picture:
     rows, columns = picture.shape[:2]
+    travel = (0.04 + 0.0025 * take) * progress
     height = min(rows * scene.framing, columns * HEIGHT / WIDTH)
     if move == "zoom":
-        height *= 0.88 - 0.12 * progress
+        height *= 0.85 - 1.5 * travel
     width = height * WIDTH / HEIGHT
-    travel = (0.06 + 0.01 * (take % 5)) * progress
     top = rows * scene.row - height / 2 + (travel * height if move == "tilt" else 0)
     left = columns * scene.column - width / 2 + (travel * width if move == "pan" else 0)
     row, column = _inside(top, height, rows), _inside(left, width, columns)

@@ -31,6 +31,7 @@ class FeatureGraph:
         self._definitions: dict[FeatureKey, FeatureDefinition] = {}
         self._plans: dict[FeatureKey, FeaturePlan] = {}
         self._versions: GraphVersions | None = None
+        self._is_complete = False
         for definition in definitions:
             self.add(definition)
 
@@ -65,6 +66,7 @@ class FeatureGraph:
         self._definitions = changed
         self._plans.clear()
         self._versions = None
+        self._is_complete = False
 
     def __contains__(self, feature: KeyLike) -> bool:
         return FeatureKey(feature) in self._definitions
@@ -85,7 +87,9 @@ class FeatureGraph:
 
     def check_complete(self) -> None:
         """Raise ``UnknownFeature`` where a dependency is still missing."""
-        validation.check_complete(self._definitions)
+        if not self._is_complete:
+            validation.check_complete(self._definitions)
+            self._is_complete = True
 
     def plan(self, feature: KeyLike) -> FeaturePlan:
         """How a feature's versions and records follow from its upstream features."""

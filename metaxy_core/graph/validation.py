@@ -24,11 +24,15 @@ Definitions = Mapping[FeatureKey, FeatureDefinition]
 def check_addition(added: FeatureDefinition, definitions: Definitions) -> None:
     """Check a definition, and the ones that were waiting for it, against all that are known."""
     _check_table(added, definitions)
-    topology.ordered(definitions)
-    _check_wiring(added, definitions)
-    for definition in definitions.values():
-        if any(dep.feature == added.key for dep in definition.spec.deps):
-            _check_wiring(definition, definitions)
+    waiting = [
+        definition
+        for definition in definitions.values()
+        if any(dep.feature == added.key for dep in definition.spec.deps)
+    ]
+    if waiting:  # otherwise nothing leads back to what was added
+        topology.ordered(definitions)
+    for definition in (added, *waiting):
+        _check_wiring(definition, definitions)
 
 
 def check_complete(definitions: Definitions) -> None:

@@ -80,7 +80,9 @@ def _feature_versions(plan: FeaturePlan, known: dict[UpstreamField, str]) -> Fea
 
 
 def _wiring(dep: DepPlan) -> dict[str, object]:
+    renamed_ids = sorted((there, here) for there, here in dep.ids if there != here)
     return {
+        **({"ids": renamed_ids} if renamed_ids else {}),
         "feature": str(dep.feature),
         "optional": dep.optional,
         "filter": None if dep.predicate is None else repr(dep.predicate),

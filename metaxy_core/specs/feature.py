@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from metaxy_core.errors import InvalidSpec
 from metaxy_core.keys import FeatureKey, FieldKey, HasSpec, KeyLike
@@ -45,7 +45,8 @@ class FeatureSpec(Spec):
             ``FeatureDep(feature=...)``.
         fields: the fields its records have; a bare name stands for ``FieldSpec(key=name)``.
         description: what the feature is; the class docstring where absent.
-        metadata: anything else, for readers and integrations; not part of any version.
+        metadata: anything else that JSON can hold, for readers and integrations; not part of any
+            version.
     """
 
     key: FeatureKey
@@ -55,7 +56,7 @@ class FeatureSpec(Spec):
         FieldSpec(key="default"),
     )
     description: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     if TYPE_CHECKING:
 

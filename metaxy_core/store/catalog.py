@@ -132,7 +132,8 @@ class Catalog:
                 deleting=(commits.operation == DELETE).any(),
                 **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
             )
-            codes = self._tables[DEFINITIONS].select("feature", "feature_version", "code_versions")
+            recorded = self._tables[DEFINITIONS]
+            codes = recorded.select("feature", "feature_version", "code_versions").distinct()
             joined = groups.left_join(codes, ["feature", "feature_version"])
             return joined.select(*groups.columns, "code_versions")
 

@@ -101,8 +101,7 @@ class Committing:
 
     def _prepare(self, transaction: Transaction, graph: FeatureGraph, plan: FeaturePlan) -> None:
         self._tables.make(transaction)
-        version = graph.versions[plan.key].feature
-        self._definitions.add(transaction, plan.definition, version)
+        self._definitions.add(transaction, graph, plan.key)
 
     def _add(
         self,

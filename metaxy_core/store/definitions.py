@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import UnknownSnapshot
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.tables import DEFINITIONS, SNAPSHOTS, CatalogTables
 
@@ -27,12 +29,14 @@ class RecordedSnapshot:
         version: the graph's project version.
         recorded_at: when, in UTC.
         features: feature version of each feature, by key.
+        definitions: hash of the whole definition of each feature, by key.
     """
 
     id: int
     version: str
     recorded_at: dt.datetime
     features: Mapping[str, str]
+    definitions: Mapping[str, str]
 
 
 class DefinitionLog:
@@ -46,7 +50,11 @@ class DefinitionLog:
         rows = self._tables.rows(snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"))
         return tuple(
             RecordedSnapshot(
-                row["snapshot"], row["version"], row["recorded_at"], json.loads(row["features"])
+                row["snapshot"],
+                row["version"],
+                row["recorded_at"],
+                json.loads(row["features"]),
+                json.loads(row["definitions"]),
             )
             for row in rows
         )
@@ -66,60 +74,114 @@ class DefinitionLog:
         """
         pushed = self.snapshots(snapshot)
         if version is None and not pushed:
-            return self._recorded(snapshot, used)
-        matching = [item for item in pushed if item.version.startswith(version or "")]
-        if not matching:
-            known = ", ".join(item.version for item in pushed)
-            raise UnknownSnapshot(
-                f"The store holds no snapshot {version!r}; "
-                f"{f'known: {known}' if known else 'none was pushed yet, run `metaxy push`'}."
-            )
-        return self._recorded(snapshot, matching[-1].features)
+            return self._last_used(snapshot, used)
+        found = pushed[-1] if version is None else _matching(pushed, version)
+        wanted = set(found.definitions.items())
+        return FeatureGraph(
+            _definition(row)
+            for row in self._rows(snapshot)
+            if (row["feature"], row["definition_hash"]) in wanted
+        )
 
-    def add(self, transaction: Transaction, definition: FeatureDefinition, version: str) -> None:
-        """Record a definition under its feature version, unless it is known."""
-        if self._is_known(transaction, str(definition.key), version):
-            return
-        codes = {str(field.key): field.code_version for field in definition.spec.fields}
-        row = {
-            "feature": str(definition.key),
-            "feature_version": version,
-            "code_versions": json.dumps(codes, sort_keys=True),
-            "definition": definition.model_dump_json(),
-            "recorded_at": dt.datetime.now(dt.UTC),
-        }
-        self._tables.append(transaction, DEFINITIONS, [row])
+    def add(self, transaction: Transaction, graph: FeatureGraph, feature: FeatureKey) -> None:
+        """Record the definitions of a feature and of all its upstream, where they are not known."""
+        self._add(transaction, graph, (*graph.upstream(feature), graph[feature]))
 
     def push(self, transaction: Transaction, graph: FeatureGraph) -> RecordedSnapshot:
         """Record a graph, unless it is the newest one already."""
         pushed = self.snapshots(transaction)
         versions = graph.versions
-        if pushed and pushed[-1].version == versions.project:
+        hashes = {str(definition.key): _hash(definition) for definition in graph}
+        if pushed and pushed[-1].definitions == hashes:
             return pushed[-1]
-        for definition in graph:
-            self.add(transaction, definition, versions[definition.key].feature)
+        self._add(transaction, graph, tuple(graph))
         features = {str(key): found.feature for key, found in versions.features.items()}
         now = dt.datetime.now(dt.UTC)
         row: dict[str, Any] = {
             "snapshot": len(pushed) + 1,
             "version": versions.project,
             "features": json.dumps(features, sort_keys=True),
+            "definitions": json.dumps(hashes, sort_keys=True),
             "recorded_at": now,
         }
         self._tables.append(transaction, SNAPSHOTS, [row])
-        return RecordedSnapshot(len(pushed) + 1, versions.project, now, features)
+        return RecordedSnapshot(len(pushed) + 1, versions.project, now, features, hashes)
 
-    def _is_known(self, snapshot: Snapshot, feature: str, version: str) -> bool:
-        def query() -> ir.Table:
-            known = self._tables[DEFINITIONS]
-            return known.filter(known.feature == feature, known.feature_version == version)
-
-        return bool(self._tables.rows(snapshot, query, ("definition", feature, version)))
-
-    def _recorded(self, snapshot: Snapshot, versions: Mapping[str, str]) -> FeatureGraph:
-        rows = self._tables.rows(snapshot, lambda: self._tables[DEFINITIONS])
-        return FeatureGraph(
-            FeatureDefinition.model_validate_json(row["definition"])
+    def _add(
+        self,
+        transaction: Transaction,
+        graph: FeatureGraph,
+        definitions: Sequence[FeatureDefinition],
+    ) -> None:
+        known = self._known(transaction, [str(definition.key) for definition in definitions])
+        now = dt.datetime.now(dt.UTC)
+        rows = [
+            {
+                "feature": str(definition.key),
+                "feature_version": graph.versions[definition.key].feature,
+                "code_versions": _code_versions(definition),
+                "definition": definition.model_dump_json(),
+                "definition_hash": _hash(definition),
+                "recorded_at": now,
+            }
+            for definition in definitions
+        ]
+        missing = [
+            row
             for row in rows
-            if versions.get(row["feature"]) == row["feature_version"]
+            if (row["feature"], row["feature_version"], row["definition_hash"]) not in known
+        ]
+        if missing:
+            self._tables.append(transaction, DEFINITIONS, missing)
+
+    def _known(self, snapshot: Snapshot, features: Sequence[str]) -> set[tuple[str, str, str]]:
+        columns = ("feature", "feature_version", "definition_hash")
+
+        def query() -> ir.Table:
+            table = self._tables[DEFINITIONS]
+            return table.filter(table.feature.isin(features)).select(*columns)
+
+        rows = self._tables.rows(snapshot, query, ("definitions", *features))
+        return {(row["feature"], row["feature_version"], row["definition_hash"]) for row in rows}
+
+    def _last_used(self, snapshot: Snapshot, used: Mapping[str, str]) -> FeatureGraph:
+        """For each feature the definition of its last commit, or the newest where it has none."""
+        newest: dict[str, dict[str, Any]] = {}
+        for row in self._rows(snapshot):
+            if used.get(row["feature"], row["feature_version"]) == row["feature_version"]:
+                newest[row["feature"]] = row
+        return FeatureGraph(_definition(row) for row in newest.values())
+
+    def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
+        """Every recorded definition, oldest first."""
+        return self._tables.rows(
+            snapshot, lambda: self._tables[DEFINITIONS].order_by("recorded_at")
         )
+
+
+def _matching(pushed: Sequence[RecordedSnapshot], version: str) -> RecordedSnapshot:
+    matching = {item.version: item for item in pushed if item.version.startswith(version)}
+    if len(matching) == 1:
+        return matching.popitem()[1]
+    if matching:
+        raise UnknownSnapshot(
+            f"Several snapshots begin with {version!r}: {', '.join(matching)}; give more digits."
+        )
+    known = ", ".join(item.version for item in pushed)
+    raise UnknownSnapshot(
+        f"The store holds no snapshot {version!r}; "
+        f"{f'known: {known}' if known else 'none was pushed yet, run `metaxy push`'}."
+    )
+
+
+def _definition(row: dict[str, Any]) -> FeatureDefinition:
+    return FeatureDefinition.model_validate_json(row["definition"])
+
+
+def _hash(definition: FeatureDefinition) -> str:
+    return hashlib.sha256(definition.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _code_versions(definition: FeatureDefinition) -> str:
+    codes = {str(field.key): field.code_version for field in definition.spec.fields}
+    return json.dumps(codes, sort_keys=True)

@@ -113,8 +113,16 @@ class Reading:
             return int(snapshot.fetch(self._backend.sql(lambda: counted))["records"][0].as_py())
 
     def _check_columns(self, available: Sequence[str]) -> None:
+        if self._columns is None:
+            return
         known = [*_user_columns(available), *SYSTEM]
-        for name in self._columns or ():
+        repeated = len(set(self._columns)) < len(self._columns)
+        if isinstance(self._columns, str) or not self._columns or repeated:
+            raise UnknownColumn(
+                f"read(columns={self._columns!r}) of '{self._definition.key}' is no list of names, "
+                f"each once; choose among {', '.join(known)}, or leave columns out to get all."
+            )
+        for name in self._columns:
             if name not in known:
                 raise UnknownColumn.from_available(
                     self._definition.key, name, known, "read(columns=...)"

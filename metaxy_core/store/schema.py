@@ -119,9 +119,7 @@ def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
     return [name for name in names if name in declared]
 
 
-def _check_case(
-    definition: FeatureDefinition, names: Sequence[str], stored: Sequence[str]
-) -> None:
+def _check_case(definition: FeatureDefinition, names: Sequence[str], stored: Sequence[str]) -> None:
     declared = [*definition.spec.id_columns, *(column.name for column in definition.columns)]
     known = {name.lower(): name for name in (*stored, *declared)}
     for name in names:

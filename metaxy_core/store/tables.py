@@ -39,12 +39,14 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "feature_version": "string",
         "code_versions": "string",
         "definition": "string",
+        "definition_hash": "string",
         "recorded_at": _TIME,
     },
     SNAPSHOTS: {
         "snapshot": "int64",
         "version": "string",
         "features": "string",
+        "definitions": "string",
         "recorded_at": _TIME,
     },
 }

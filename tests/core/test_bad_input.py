@@ -237,13 +237,17 @@ def test_an_id_with_a_reserved_name_is_refused(declare: Spec) -> None:
 
 def test_an_id_that_no_dep_gives_is_refused(declare: Spec) -> None:
     declare("video")
-    with refuses(IdColumnMismatch, "'scene'", "['id', 'number']", "no required dep gives", "number"):
+    with refuses(
+        IdColumnMismatch, "'scene'", "['id', 'number']", "no required dep gives", "number"
+    ):
         declare("scene", id_columns=["id", "number"], deps=["video"])
 
 
 def test_an_id_of_a_dep_that_would_be_lost_is_refused(declare: Spec) -> None:
     declare("scene", id_columns=["id", "number"])
-    with refuses(IdColumnMismatch, "'video'", "'scene'", "number", "lost", "Add them to id_columns"):
+    with refuses(
+        IdColumnMismatch, "'video'", "'scene'", "number", "lost", "Add them to id_columns"
+    ):
         declare("video", deps=["scene"])
 
 

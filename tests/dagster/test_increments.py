@@ -228,8 +228,33 @@ def test_the_plan_is_logged_before_the_work(lab, media):
 
     records = lab.instance.all_logs(result.run_id)
     messages = [record.user_message for record in records if record.dagster_event is None]
-    assert "example/video: 1 new, 1 stale (audio 1, frames 1), 0 orphaned, 0 blocked." in messages
+    assert "example/video: 1 new, 1 stale (audio 1, frames 1) among the samples so far." in messages
     assert "example/transcript: 1 new, 1 stale (text 1), 0 orphaned, 0 blocked." in messages
+
+
+def test_positional_and_keyword_only_parameters_are_passed(lab, media):
+    @mxd.metaxify(media.Transcript)
+    def transcript(_, /, video: pl.DataFrame, *, increment: mx.Increment):
+        return lab.transcribed(increment.new).filter(pl.lit(video.height == 2))
+
+    lab.run(lab.video(media), transcript)
+
+    assert lab.records(media.Transcript) == lab.texts("a", "b")
+
+
+def test_an_option_that_is_none_is_left_out(lab, media):
+    lab.run(lab.video(media, key_prefix=None, deps=None, metadata=None, group_name=None))
+
+    assert lab.commits(media.Video) == [["a", "b"]]
+
+
+def test_what_a_run_handed_around_holds_neither_rows_nor_the_store(lab, media):
+    output = lab.run(lab.video(media)).output_for_node("example__video")
+
+    assert list(output.frames) == []
+    assert output.orphaned() is None
+    with pytest.raises(mx.MetaxyError, match="closed"):
+        output.store.count(media.Video)
 
 
 def test_rows_say_which_run_wrote_them(lab, media):

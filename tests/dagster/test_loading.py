@@ -110,6 +110,23 @@ def test_ins_bring_assets_that_are_no_features(lab, media):
     assert deps == {"example/video", "glossary"}
 
 
+def test_a_root_and_its_samples_may_read_an_asset_that_is_no_feature(lab, media):
+    @dg.asset
+    def listing() -> list[str]:
+        return ["a", "b"]
+
+    def samples(listing: list[str]) -> pl.DataFrame:
+        return lab.clips(dict.fromkeys(listing, ("1", "1")))
+
+    @mxd.metaxify(media.Video, samples=samples, ins={"listing": dg.AssetIn("listing")})
+    def video(increment: mx.Increment):
+        return increment.new
+
+    lab.run(listing, video, resources={"io_manager": dg.mem_io_manager})
+
+    assert lab.commits(media.Video) == [["a", "b"]]
+
+
 def test_a_feature_that_is_not_in_the_run_is_loaded_from_the_store(lab, media):
     video = lab.video(media)
     lab.run(video)

@@ -112,11 +112,22 @@ def test_lineage_stands_on_the_materialization_too(lab, media):
     ]
 
 
-def test_metadata_that_the_function_adds_is_kept(lab, media):
+def test_metadata_that_a_generator_adds_is_kept(lab, media):
     @mxd.metaxify(media.Transcript)
     def transcript(context: dg.AssetExecutionContext, increment: mx.Increment):
         context.add_asset_metadata({"model": "whisper"})
         yield lab.transcribed(increment.new)
+
+    result = lab.run(lab.video(media), transcript)
+
+    assert lab.metadata(result, lab.TRANSCRIPT)["model"] == "whisper"
+
+
+def test_output_metadata_that_the_function_adds_is_kept(lab, media):
+    @mxd.metaxify(media.Transcript)
+    def transcript(context: dg.AssetExecutionContext, increment: mx.Increment):
+        context.add_output_metadata({"model": "whisper"})
+        return lab.transcribed(increment.new)
 
     result = lab.run(lab.video(media), transcript)
 

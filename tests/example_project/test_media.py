@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import av
@@ -30,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 SILENT = [clip_id for clip_id in CLIP_IDS if clip_id.endswith("-silent")]
 WITH_FACES = [clip_id for clip_id in CLIP_IDS if clip_id.split("-")[0] in FACES]
 WITHOUT_FACES = [clip_id for clip_id in CLIP_IDS if clip_id not in WITH_FACES]
-# One of each kind: a plain one, one with noise in its voice, a silent one, a further one.
+# Of each kind one: with a face, without, without a voice, and none of the library.
 REPRODUCED = ("astronaut-pan-01", "coffee-pan-01", "moon-zoom-01-silent", "chelsea-tilt-07")
 
 
@@ -167,11 +166,6 @@ def test_a_remux_leaves_the_hashes(clip, tmp_path, container_format):
     assert stream_hashes(other) == stream_hashes(clip)
 
 
-def test_hashes_have_16_hexadecimal_digits(clip):
-    hashes = stream_hashes(clip)
-    assert all(len(digits) == 16 and int(digits, 16) for digits in (hashes.audio, hashes.frames))
-
-
 def test_a_clip_without_audio_has_no_audio_hash(silent_clip):
     assert stream_hashes(silent_clip).audio is None
 
@@ -230,12 +224,6 @@ def test_a_crop_shows_the_middle(library, tmp_path):
     assert np.abs(difference).mean() < 5
 
 
-def test_cropping_again_gives_the_same_bytes(clip, tmp_path):
-    crop_clip(clip, tmp_path / "once.mp4")
-    crop_clip(clip, tmp_path / "twice.mp4")
-    assert (tmp_path / "once.mp4").read_bytes() == (tmp_path / "twice.mp4").read_bytes()
-
-
 def test_the_cheap_path_gives_the_file_of_a_full_crop(clip, tmp_path):
     cheap, full = tmp_path / "cheap.mp4", tmp_path / "full.mp4"
     crop_clip(clip, cheap)
@@ -292,12 +280,6 @@ def test_a_face_is_a_box_around_the_face(library):
         assert 80 < face.column + face.width / 2 < 240
 
 
-def test_one_frame_is_the_middle_one(library):
-    path = library / "astronaut-pan-01.mp4"
-    faces = detect_faces(path, frames=1)
-    assert {face.frame for face in faces} == {probe(path).frame_count // 2}
-
-
 def test_looking_at_no_frame_is_refused(clip):
     with pytest.raises(ValueError, match="frames is 0"):
         detect_faces(clip, frames=0)
@@ -323,13 +305,6 @@ def test_speech_is_sound_with_a_rate():
     assert np.abs(speech.samples).max() > 2_000
 
 
-def test_speed_and_voice_are_heard():
-    slow, fast = (synthesise("seven days a week", speed=speed).samples for speed in (100, 250))
-    assert len(fast) < 0.7 * len(slow)
-    other = synthesise("seven days a week", voice="en-us+f3", speed=100).samples
-    assert other.tolist() != slow.tolist()
-
-
 def test_a_transcript_does_not_depend_on_what_was_heard_before(library):
     paths = [
         library / f"{name}.mp4" for name in ("group-pan-01", "rocket-tilt-01", "coins-tilt-01")
@@ -347,15 +322,6 @@ def test_words_are_recognised(clip):
 
 def test_a_clip_without_audio_has_an_empty_transcript(silent_clip):
     assert transcribe(silent_clip) == ""
-
-
-def test_a_transcript_is_the_same_in_a_thread(clip):
-    heard = []
-    thread = threading.Thread(target=lambda: heard.append(transcribe(clip)))
-    thread.start()
-    here = transcribe(clip)
-    thread.join()
-    assert heard == [here]
 
 
 # ------------------------------------------------------------------ errors
@@ -419,5 +385,5 @@ def test_a_blank_sentence_is_refused(sentence):
 
 
 def test_an_unknown_voice_is_refused():
-    with pytest.raises(MediaError, match="tlh: espeak-ng has no such voice. Use one such as 'en'"):
+    with pytest.raises(MediaError, match=r"tlh: espeak-ng has no such voice\. Use one"):
         synthesise("hello", voice="tlh")

@@ -98,13 +98,9 @@ class DuckDBBackend:
 
     @contextmanager
     def snapshot(self) -> Iterator[DuckDBSession]:
-        """Attach the file for reading; a file that does not exist yet is made."""
-        with self.turn:
-            if self._path is not None and not self._read_only and not self._path.exists():
-                with self._attached(read_only=False):
-                    pass
-            with self._attached(read_only=True), self._begun() as session:
-                yield session
+        """Attach the file for reading; one that does not exist yet is an empty one."""
+        with self.turn, self._attached(read_only=True), self._begun() as session:
+            yield session
 
     @contextmanager
     def transaction(self) -> Iterator[DuckDBSession]:
@@ -157,7 +153,10 @@ class DuckDBBackend:
 
     def _attach(self, path: Path, *, read_only: bool) -> None:
         option = " (READ_ONLY)" if read_only else ""
-        statement = f"ATTACH {_text(str(path))} AS {_CATALOG}{option}"
+        source = str(path)
+        if read_only and not self._read_only and not path.exists() and path.parent.is_dir():
+            source, option = MEMORY, ""
+        statement = f"ATTACH {_text(source)} AS {_CATALOG}{option}"
         deadline = time.monotonic() + self._lock_timeout
         pause = _FIRST_PAUSE
         while True:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import metaxy_core as mx
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
 
 
 @pytest.fixture(autouse=True)

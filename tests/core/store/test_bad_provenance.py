@@ -177,7 +177,9 @@ def test_a_frame_of_a_feature_with_other_fields_is_refused(
 ) -> None:
     faces = project.feature("faces", deps=[crop], fields=["faces"])
     foreign = project.store.resolve_update(faces).new
-    with project.refuses(ForeignProvenance, "'crop'", "['faces']", "['audio', 'frames']", "Resolve"):
+    with project.refuses(
+        ForeignProvenance, "'crop'", "['faces']", "['audio', 'frames']", "Resolve"
+    ):
         project.store.write(crop, foreign)
 
 
@@ -255,16 +257,16 @@ def test_an_increment_from_before_a_field_was_added_is_refused(
     faces = project.feature("faces", deps=[video], fields=["faces"])
     old = project.store.resolve_update(faces).new
     project.feature("faces", deps=[video], fields=["faces", "mood"])
-    with project.refuses(ForeignProvenance, "'faces'", "['faces', 'mood']", "Resolve 'faces' again"):
+    with project.refuses(
+        ForeignProvenance, "'faces'", "['faces', 'mood']", "Resolve 'faces' again"
+    ):
         project.store.write(faces, old)
 
 
 # --------------------------------------------------------------------------- samples and deps
 
 
-def test_samples_for_a_feature_with_deps_are_refused(
-    project: Project, crop: FeatureClass
-) -> None:
+def test_samples_for_a_feature_with_deps_are_refused(project: Project, crop: FeatureClass) -> None:
     with project.refuses(InvalidSamples, "'crop'", "video", "without samples"):
         project.store.resolve_update(crop, project.samples(v1={"audio": "a", "frames": "f"}))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import polars as pl
 import pytest
 
 import metaxy_core as mx
@@ -22,6 +21,8 @@ from metaxy_core.errors import (
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tests.conftest import Project
 
 FeatureClass = type[mx.Feature]
@@ -170,7 +171,11 @@ def test_a_database_that_holds_other_tables_may_hold_a_store_too(
 
 @pytest.mark.parametrize(
     ("change", "found"),
-    [("format = 99", "format 99"), ("hash = 'xxh64'", "xxh64 versions"), ("format = 0", "format 0")],
+    [
+        ("format = 99", "format 99"),
+        ("hash = 'xxh64'", "xxh64 versions"),
+        ("format = 0", "format 0"),
+    ],
 )
 def test_a_store_of_another_format_is_refused_and_kept(
     project: Project, path: Path, video: FeatureClass, change: str, found: str

@@ -174,7 +174,9 @@ def test_a_bump_there_and_back_with_work_between_ends_where_it_began(project: Pr
         project.process(pipeline.crop)
         project.process(pipeline.text)
     assert pipeline.counts() == {}
-    assert project.store.read(pipeline.crop, columns=["metaxy_provenance"]).to_polars().equals(first)
+    assert (
+        project.store.read(pipeline.crop, columns=["metaxy_provenance"]).to_polars().equals(first)
+    )
 
 
 def test_a_description_changes_no_version(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Columns of every type come back as they were given, declared or not, and once more when added to."""
+"""Columns of every type come back as they were given, declared or not."""
 
 from __future__ import annotations
 

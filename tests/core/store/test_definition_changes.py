@@ -23,9 +23,7 @@ def test_a_field_added_later_is_stale_in_earlier_records_only(project: Project) 
     project.store.write(video, project.samples(v1={"audio": "a"}))
 
     project.feature("video", fields=["audio", "frames"])
-    samples = project.samples(
-        v1={"audio": "a", "frames": "f"}, v2={"audio": "a", "frames": "f"}
-    )
+    samples = project.samples(v1={"audio": "a", "frames": "f"}, v2={"audio": "a", "frames": "f"})
     increment = project.store.resolve_update(video, samples)
 
     assert project.rows(increment.new) == [{"id": "v2"}]
@@ -107,7 +105,10 @@ def test_a_renamed_field_is_another_field(project: Project) -> None:
     [
         lambda video: {"deps": [mx.FeatureDep(feature=video, filter="size > 1")]},
         lambda video: {"deps": [mx.FeatureDep(feature=video, optional=True)]},
-        lambda video: {"deps": [mx.FeatureDep(feature=video, rename={"id": "key"})], "ids": ["key"]},
+        lambda video: {
+            "deps": [mx.FeatureDep(feature=video, rename={"id": "key"})],
+            "ids": ["key"],
+        },
         lambda video: {"deps": [video], "fields": {"default": 2}},
         lambda video: {"deps": [video], "fields": ["default", "more"]},
         lambda video: {"deps": [video], "fields": [reads_only(video, "audio")]},

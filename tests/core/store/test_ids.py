@@ -30,7 +30,10 @@ def identified(values: list[Any], dtype: Any = None) -> pl.DataFrame:
         [1, -2, 2**40, 0],
         [True, False],
         [date(2026, 1, 1), date(1969, 7, 20)],
-        [datetime.fromisoformat("2026-01-01T00:00:00.000001"), datetime.fromisoformat("2026-01-01")],
+        [
+            datetime.fromisoformat("2026-01-01T00:00:00.000001"),
+            datetime.fromisoformat("2026-01-01"),
+        ],
         [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)],
         [Decimal("1.50"), Decimal("-2.25")],
         [b"", b"\x00\x01", b"\xff"],
@@ -65,7 +68,9 @@ def test_ids_of_several_columns_identify_together(project: Project) -> None:
     copy = project.feature("copy", ids=["number", "show"], deps=[clip])
     project.store.write(clip, CLIPS)
     assert project.process(copy) == mx.Counts(new=3)
-    moved = CLIPS.head(1).with_columns(pl.struct(default=pl.lit("b")).alias(VERSION.meta.output_name()))
+    moved = CLIPS.head(1).with_columns(
+        pl.struct(default=pl.lit("b")).alias(VERSION.meta.output_name())
+    )
     project.store.write(clip, moved)
     stale = project.store.resolve_update(copy).stale
     assert project.rows(stale) == [
@@ -73,7 +78,9 @@ def test_ids_of_several_columns_identify_together(project: Project) -> None:
     ]
 
 
-def test_sample_uid_is_the_id_where_none_is_declared(graph: mx.FeatureGraph, project: Project) -> None:
+def test_sample_uid_is_the_id_where_none_is_declared(
+    graph: mx.FeatureGraph, project: Project
+) -> None:
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video")):
         pass
 
@@ -86,7 +93,9 @@ def test_duplicate_ids_in_one_write_are_refused_and_nothing_is_written(project: 
     video = project.feature("video")
     project.store.write(video, identified(["v0"]))
     twice = identified(["v1", "v2", "v1", "v3", "v3", "v3"])
-    with project.refuses(DuplicateIds, "The frame for 'video'", "2 id(s)", "v1, v3", "Keep one row"):
+    with project.refuses(
+        DuplicateIds, "The frame for 'video'", "2 id(s)", "v1, v3", "Keep one row"
+    ):
         project.store.write(video, twice)
 
 

@@ -273,5 +273,11 @@ def test_a_result_fetched_after_the_store_was_closed_says_so(
 def test_any_name_of_a_feature_will_do(project: Project) -> None:
     video = project.feature("example/video", fields=["audio"])
     samples = pl.DataFrame({"id": ["v1"], "metaxy_provenance_by_field": [{"audio": "a"}]})
-    names = [video, video.spec, mx.FeatureKey("example/video"), ["example", "video"], "example/video"]
+    names = [
+        video,
+        video.spec,
+        mx.FeatureKey("example/video"),
+        ["example", "video"],
+        "example/video",
+    ]
     assert [project.store.resolve_update(name, samples).counts.new for name in names] == [1] * 5

@@ -1,4 +1,4 @@
-"""Features with several deps: joins, diamonds, ids of several columns, and the columns they bring."""
+"""Features with several deps: joins, diamonds, ids of several columns, carried columns."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_a_dep_may_be_identified_by_part_of_the_ids(project: Project) -> None:
     scene = project.feature("scene", ids=["show", "number"], deps=[clip, show])
     version = pl.struct(default=pl.lit("a")).alias("metaxy_provenance_by_field")
     shows = pl.DataFrame({"show": ["s1", "s2"], "title": ["One", "Two"]})
-    clips = pl.DataFrame(
-        {"show": ["s1", "s1", "s2"], "number": [1, 2, 1], "path": ["a", "b", "c"]}
-    )
+    clips = pl.DataFrame({"show": ["s1", "s1", "s2"], "number": [1, 2, 1], "path": ["a", "b", "c"]})
     project.store.write(show, shows.with_columns(version))
     project.store.write(clip, clips.with_columns(version))
 
@@ -95,7 +93,9 @@ def test_a_dep_may_be_identified_by_part_of_the_ids(project: Project) -> None:
         {"show": "s2", "number": 1, "path": "c", "title": "Two"},
     ]
     project.process(scene)
-    changed = shows.head(1).with_columns(pl.struct(default=pl.lit("b")).alias(version.meta.output_name()))
+    changed = shows.head(1).with_columns(
+        pl.struct(default=pl.lit("b")).alias(version.meta.output_name())
+    )
     project.store.write(show, changed)
     assert project.counts(scene) == mx.Counts(stale=2)
 
@@ -135,7 +135,9 @@ def test_columns_of_two_deps_with_one_name_are_refused_when_they_are_declared(
     renamed = mx.FeatureDep(feature=audio, rename={"path": "audio_path"})
     both = project.feature("both", deps=[video, renamed])
     for root in (video, audio):
-        project.store.write(root, project.samples(v1="a").with_columns(path=pl.lit(str(root.spec.key))))
+        project.store.write(
+            root, project.samples(v1="a").with_columns(path=pl.lit(str(root.spec.key)))
+        )
     assert project.rows(project.store.resolve_update(both).new) == [
         {"id": "v1", "path": "video", "audio_path": "audio"}
     ]

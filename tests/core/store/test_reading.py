@@ -110,9 +110,7 @@ def test_an_old_row_that_matches_never_surfaces_downstream(
     assert not project.counts(copy)
 
 
-def test_filters_apply_to_every_row_of_a_history(
-    project: Project, video: type[mx.Feature]
-) -> None:
+def test_filters_apply_to_every_row_of_a_history(project: Project, video: type[mx.Feature]) -> None:
     assert project.records(video, history=True, filters="id = 'v1'") == [
         {"id": "v1", "path": "a", "size": 1},
         {"id": "v1", "path": "c", "size": 3},
@@ -173,3 +171,11 @@ def test_an_unknown_column_in_a_filter_is_refused_with_its_neighbour(
 ) -> None:
     with project.refuses(UnknownColumn, "'siez'", "'video'", "did you mean 'size'?"):
         project.store.read(video, filters="siez > 1").to_polars()
+
+
+@pytest.mark.parametrize("columns", [[], ["id", "id"], "path"], ids=repr)
+def test_columns_that_are_no_list_of_names_are_refused(
+    project: Project, video: type[mx.Feature], columns: list[str]
+) -> None:
+    with project.refuses(UnknownColumn, f"columns={columns!r}", "'video'", "id, path, size"):
+        project.store.read(video, columns=columns).to_polars()

@@ -95,7 +95,16 @@ def test_fields_with_equal_versions_have_versions_of_their_own(project: Project)
 
 @pytest.mark.parametrize(
     "value",
-    [7, True, 1.5, "text", b"\x00\xff", date(2026, 1, 2), datetime.fromisoformat("2026-01-02T03:00"), Decimal("1.50")],
+    [
+        7,
+        True,
+        1.5,
+        "text",
+        b"\x00\xff",
+        date(2026, 1, 2),
+        datetime.fromisoformat("2026-01-02T03:00"),
+        Decimal("1.50"),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_any_type_of_column_can_make_a_version(project: Project, value: Any) -> None:

@@ -1,0 +1,106 @@
+"""What a run wrote and deleted, and the state of the feature that this left."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from metaxy_core.feature import locate
+from metaxy_core.keys import KeyLike
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.catalog import Commit
+from metaxy_core.store.frames import to_arrow
+from metaxy_core.store.increment import Counts
+from metaxy_dagster.increments import IncrementOutput, Log, Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PREVIEW_ROWS: Final = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run did.
+
+    Attributes:
+        tally: what there was to do.
+        commits: the commits written.
+        deleted: orphaned records deleted.
+        preview: some of the rows written, or None.
+        seconds: from the beginning of resolving to the end of writing.
+    """
+
+    tally: Tally
+    commits: tuple[Commit, ...]
+    deleted: int
+    preview: pa.Table | None
+    seconds: float
+
+    @property
+    def processed(self) -> int:
+        """Records written."""
+        return sum(commit.rows for commit in self.commits)
+
+
+def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outcome:
+    """Write the frames as they come, each one a commit, then delete orphans where asked to.
+
+    An exception in a generator leaves the commits before it in the store.
+
+    Args:
+        output: the work.
+        materialization_id: the run, for the records' history.
+        log: where each commit is told.
+    """
+    commits: list[Commit] = []
+    preview: pa.Table | None = None
+    for frame in output.frames:
+        table = to_arrow(output.feature.key, frame)
+        commit = output.store.write(output.feature, table, materialization_id=materialization_id)
+        if commit is not None:
+            commits.append(commit)
+            preview = table.slice(0, PREVIEW_ROWS)
+            log(f"{output.feature}: commit {commit.id} with {commit.rows} records.")
+    return Outcome(
+        tally=output.tally if output.tally.resolved else _tally_of(commits, output.tally),
+        commits=tuple(commits),
+        deleted=_delete_orphans(output, materialization_id),
+        preview=preview,
+        seconds=time.monotonic() - output.started,
+    )
+
+
+def _delete_orphans(output: IncrementOutput, materialization_id: str) -> int:
+    if not output.deletes_orphans or not output.tally.counts.orphaned:
+        return 0
+    commit = output.store.delete(
+        output.feature, output.orphaned(), materialization_id=materialization_id
+    )
+    return 0 if commit is None else commit.rows
+
+
+def _tally_of(commits: Sequence[Commit], found: Tally) -> Tally:
+    stale = sum(commit.superseded for commit in commits)
+    new = sum(commit.rows for commit in commits) - stale
+    return Tally(Counts(new=new, stale=stale), found.changed, resolved=False)
+
+
+def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
+    """A version of a feature's whole state: any commit changes it, and nothing else does.
+
+    It is made of the feature's key and its newest commit; the time of the commit keeps a store
+    that was made anew from passing for the old one.
+
+    Args:
+        store: the store.
+        feature: the feature.
+    """
+    (_, key), last = locate(feature), store.history(feature).last
+    state = str(key) if last is None else f"{key} {last.id} {last.created_at.isoformat()}"
+    return dg.DataVersion(hashlib.sha256(state.encode()).hexdigest()[:16])
