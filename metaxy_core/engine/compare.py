@@ -22,8 +22,8 @@ def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Tabl
 
     Args:
         plan: the feature's plan.
-        expected: id columns, carried columns, provenance of each field, ``metaxy_ready``.
-        stored: the live records: id columns and provenance of each field.
+        expected: grain columns, carried columns, provenance of each field, ``metaxy_ready``.
+        stored: what was processed, live: grain columns and provenance of each field.
 
     Returns:
         The columns of ``expected``, one boolean per field that tells whether it changed, and
@@ -31,7 +31,7 @@ def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Tabl
     """
     import ibis
 
-    ids = list(plan.id_columns)
+    ids = list(plan.grain)
     stored = stored.select(
         *ids,
         **{_stored_name(name): stored[name] for name in _provenance_names(plan)},
@@ -73,7 +73,7 @@ def counted(increment: ir.Table) -> ir.Table:
 
 def orphans(plan: FeaturePlan, increment: ir.Table, stored: ir.Table) -> ir.Table:
     """The stored rows of an increment's orphaned records."""
-    ids = list(plan.id_columns)
+    ids = list(plan.grain)
     return stored.semi_join(with_status(increment, ORPHANED), ids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,10 +11,10 @@ from metaxy_core.errors import InvalidSamples
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
-from metaxy_core.keys import KeyLike
+from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog, Commit, History
-from metaxy_core.store.committing import Committing
+from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.definitions import DefinitionLog, RecordedSnapshot
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.reading import Reading, Records
@@ -116,7 +116,12 @@ class MetadataStore(StoreNames):
     # ------------------------------------------------------------------ changes
 
     def write(
-        self, feature: KeyLike, frame: Any, *, materialization_id: str | None = None
+        self,
+        feature: KeyLike,
+        frame: Any,
+        *,
+        processed: Any = None,
+        materialization_id: str | None = None,
     ) -> Commit | None:
         """Append records under one commit, all or none.
 
@@ -127,6 +132,9 @@ class MetadataStore(StoreNames):
                 set ``metaxy_data_version_by_field``, a struct of text or integers, for fields
                 whose version is that of the output and not of the input. For a root feature raw
                 samples will do.
+            processed: for an expansion, the increment's rows of all parents that were processed;
+                those without a child are remembered and do not come back. The children of each
+                parent in ``frame`` replace its whole former set.
             materialization_id: what is doing this, for the record's history.
 
         Returns:
@@ -138,7 +146,36 @@ class MetadataStore(StoreNames):
         """
         graph, key = locate(feature)
         with self._backend.turn:
-            return self._committing(materialization_id).write(graph, graph.plan(key), frame)
+            committing = self._committing(materialization_id)
+            commits = committing.write(graph, [Write(key, frame, processed)])
+        return commits[0] if commits else None
+
+    def write_all(
+        self,
+        frames: Mapping[Any, Any],
+        *,
+        materialization_id: str | None = None,
+    ) -> dict[FeatureKey, Commit]:
+        """Append records of several features under one commit, all or none.
+
+        Args:
+            frames: a frame for each feature; see ``write``.
+            materialization_id: what is doing this, for the records' history.
+
+        Returns:
+            The commit of each feature whose frame has rows; all have the same id.
+
+        Raises:
+            DataError: one of the frames cannot be written; nothing is.
+        """
+        located = [(*locate(feature), frame) for feature, frame in frames.items()]
+        if not located:
+            return {}
+        graph = located[0][0]
+        with self._backend.turn:
+            writes = [Write(key, frame) for _, key, frame in located]
+            commits = self._committing(materialization_id).write(graph, writes)
+        return {commit.feature: commit for commit in commits}
 
     def delete(
         self,

@@ -104,7 +104,7 @@ class Increment(IncrementNames):
         from metaxy_core.store.reading import presented
 
         if self._orphaned is None:
-            return self._frame(compare.ORPHANED).select(self._plan.id_columns)
+            return self._frame(compare.ORPHANED).select(self._plan.grain)
         rows = self._backend.fetch(self._backend.sql(lambda: self._orphaned))
         return pl.DataFrame(presented(self._plan.definition, rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -50,6 +51,7 @@ class Resolution:
                 return self._resolved(
                     snapshot,
                     own,
+                    own,
                     lambda: expected_from_samples(self._plan, samples),
                     (samples.schema(), source_key(own)),
                 )
@@ -60,14 +62,16 @@ class Resolution:
         """The increment of any other feature."""
         with self._backend.snapshot() as snapshot:
             own, opened = self._opened(snapshot)
+            work = self._sources.open_work(snapshot, self._plan, own)
             for dep in self._plan.deps:
-                self._check_dep_ids(dep, opened[dep.feature], own)
+                self._check_dep_ids(dep, opened[dep.feature], work)
             columns = self._carried(opened)
             return self._resolved(
                 snapshot,
                 own,
+                work,
                 lambda: expected_from_upstream(self._plan, opened, columns),
-                tuple(source_key(source) for source in (*opened.values(), own)),
+                tuple(source_key(source) for source in (*opened.values(), work)),
             )
 
     # ------------------------------------------------------------------ the comparison
@@ -76,11 +80,22 @@ class Resolution:
         self,
         snapshot: Snapshot,
         own: Source,
+        work: Source,
         expected: Callable[[], ir.Table],
         key: Hashable,
     ) -> Increment:
+        """Compare, and set the stored rows of orphans aside.
+
+        Args:
+            snapshot: where to read.
+            own: the feature's records.
+            work: what it has processed; the records themselves, or the parents of an expansion.
+            expected: what should have been processed.
+            key: what decides about the SQL.
+        """
+
         def comparison() -> ir.Table:
-            return compare.compared(self._plan, expected(), live_records(own))
+            return compare.compared(self._plan, expected(), live_records(work))
 
         rows = snapshot.keep(self._backend.sql(comparison, ("increment", self._plan, key)))
         counts = self._counts(rows)
@@ -88,6 +103,7 @@ class Resolution:
         if counts.orphaned:
             found = compare.orphans(self._plan, rows, live_records(own))
             orphaned = snapshot.keep(self._backend.sql(lambda: found))
+            counts = replace(counts, orphaned=self._rows_in(orphaned))
         return Increment(self._plan, self._backend, rows=rows, orphaned=orphaned, counts=counts)
 
     def _counts(self, rows: ir.Table) -> Counts:
@@ -95,6 +111,10 @@ class Resolution:
         found = {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
         kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
         return Counts(*(found.get(kind, 0) for kind in kinds))
+
+    def _rows_in(self, kept: ir.Table) -> int:
+        sql = self._backend.sql(lambda: kept.agg(records=kept.count()), ("rows", kept.get_name()))
+        return int(self._backend.fetch(sql)["records"][0].as_py())
 
     # ------------------------------------------------------------------ the inputs
 
@@ -107,6 +127,7 @@ class Resolution:
             plan.definition,
             history=histories[plan.key],
             ids_like=self._known_ids(snapshot),
+            kept_columns=tuple(name for name in plan.grain if name not in plan.id_columns),
         )
         upstream = {
             dep.feature: self._sources.open(
@@ -128,16 +149,21 @@ class Resolution:
             if table is not None:
                 types = table.schema()
                 for there, here in dep.ids:
-                    known.setdefault(here, types[there].to_pyarrow())
+                    if there in types:
+                        known.setdefault(here, types[there].to_pyarrow())
         return pa.schema(list(known.items()))
 
     def _check_dep_ids(self, dep: DepPlan, source: Source, own: Source) -> None:
-        renamed = source.rows.rename({here: there for there, here in dep.ids if there != here})
-        shared = renamed.select(*(here for _, here in dep.ids))
+        rows = source.rows
+        for there, _ in dep.ids:
+            if there not in rows.columns:
+                known = [name for name in rows.columns if not sc.is_reserved(name)]
+                raise UnknownColumn.from_available(dep.feature, there, known, "The dep's lineage")
+        shared = rows.select(**{here: rows[there] for there, here in dep.ids})
         self._check_ids(shared, own.rows, f"dep '{dep.feature}'")
 
     def _check_ids(self, given: ir.Table, stored: ir.Table, what: str) -> None:
-        for name in self._plan.id_columns:
+        for name in self._plan.grain:
             if name not in given.columns:
                 continue
             found, wanted = given[name].type(), stored[name].type()
@@ -161,7 +187,7 @@ class Resolution:
 
 def _upstream_ids(dep: DepPlan, own: Source) -> pa.Schema:
     types = own.rows.schema()
-    return pa.schema([(there, types[here].to_pyarrow()) for there, here in dep.ids])
+    return pa.schema([(there, types[here].to_pyarrow()) for there, here in dep.ids if here in types])
 
 
 def _columns(dep: DepPlan, source: Source) -> tuple[tuple[str, str], ...]:

@@ -38,13 +38,19 @@ def arrow_type(logical: str) -> pa.DataType | None:
     return _TYPES[logical]
 
 
-def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | None) -> pa.Table:
+def fitted(
+    definition: FeatureDefinition,
+    frame: pa.Table,
+    stored: pa.Schema | None,
+    keys: Sequence[str] = (),
+) -> pa.Table:
     """The id and user columns of a frame, in the types that the table has or will have.
 
     Args:
         definition: the feature; its ``extra`` setting decides about undeclared columns.
         frame: id columns and user columns, system columns already taken out.
         stored: the table's columns, or None before the first write.
+        keys: further columns that are kept, declared or not.
 
     Raises:
         MissingColumn: a required column is missing.
@@ -54,7 +60,7 @@ def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | N
     """
     frame = _with_defaults(definition, frame)
     columns = {}
-    for name in _kept(definition, frame.column_names):
+    for name in _kept(definition, frame.column_names, keys):
         declared = definition.column(name)
         column = _cast(definition.key, name, frame[name], _declared_type(declared))
         if stored is not None and name in stored.names:
@@ -87,8 +93,8 @@ def _with_defaults(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
     return frame
 
 
-def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
-    declared = {column.name for column in definition.columns} | set(definition.spec.id_columns)
+def _kept(definition: FeatureDefinition, names: Sequence[str], keys: Sequence[str]) -> list[str]:
+    declared = {c.name for c in definition.columns} | {*definition.spec.id_columns, *keys}
     undeclared = [name for name in names if name not in declared]
     for name in undeclared:
         if is_reserved(name):

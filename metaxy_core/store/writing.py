@@ -51,10 +51,13 @@ class Incoming:
         raw: whether versions have to be computed from sample texts.
     """
 
-    def __init__(self, plan: FeaturePlan, frame: Any) -> None:
+    def __init__(
+        self, plan: FeaturePlan, frame: Any, ids: tuple[str, ...] | None = None
+    ) -> None:
         table = to_arrow(plan.key, frame)
-        check_ids(plan.key, plan.id_columns, table)
-        for name in plan.id_columns:
+        ids = tuple(dict.fromkeys((*plan.id_columns, *plan.grain))) if ids is None else ids
+        check_ids(plan.key, ids, table)
+        for name in ids:
             check_id_type(plan.key, name, table[name].type)
         table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
         self.raw = is_raw(plan, table)
@@ -72,7 +75,7 @@ class Incoming:
 
     def staged(self, backend: Backend, stored: pa.Schema | None, commit: int) -> ir.Table:
         """Fit the columns to the table's and make the frame readable in SQL."""
-        fit = fitted(self.plan.definition, self.columns, stored)
+        fit = fitted(self.plan.definition, self.columns, stored, self.plan.grain)
         for name, column in self.versions.items():
             fit = fit.append_column(name, column)
         number = pa.repeat(pa.scalar(commit, pa.int64()), fit.num_rows)
