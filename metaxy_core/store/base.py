@@ -12,13 +12,14 @@ from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, KeyLike
+from metaxy_core.specs.filter import Predicate, parse_filter
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog, Commit, History
 from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.definitions import DefinitionLog, RecordedSnapshot
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.reading import Reading, Records
-from metaxy_core.store.resolving import Resolution
+from metaxy_core.store.resolving import Resolution, Wanted
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
 
@@ -71,7 +72,15 @@ class MetadataStore(StoreNames):
 
     # ------------------------------------------------------------------ increments
 
-    def resolve_update(self, feature: KeyLike, samples: Any = None) -> Increment:
+    def resolve_update(
+        self,
+        feature: KeyLike,
+        samples: Any = None,
+        *,
+        filters: str | None = None,
+        stale_if: str | None = None,
+        limit: int | None = None,
+    ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
 
         Args:
@@ -79,6 +88,13 @@ class MetadataStore(StoreNames):
             samples: for a root feature, every record that should exist: a frame with the id
                 columns, the user columns, and ``metaxy_provenance_by_field`` (a struct with one
                 version per field, text or integers) or the columns that ``version_from`` names.
+            filters: SQL text over the increment's id and carried columns; only records for which it
+                holds are given. Orphans have no carried columns, so only a filter on id columns
+                lets them through.
+            stale_if: SQL text over the stored records; those for which it holds are stale too, and
+                ``metaxy_changed_fields`` is empty where nothing else changed.
+            limit: at most so many new and stale records, the first ones by id, so that repeated
+                runs walk through the backlog.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
@@ -107,7 +123,8 @@ class MetadataStore(StoreNames):
         graph, key = locate(feature)
         plan = graph.plan(key)
         _check_samples(plan, samples)
-        resolution = Resolution(graph, plan, self._backend, self._sources)
+        wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
+        resolution = Resolution(graph, plan, self._backend, self._sources, wanted)
         with self._backend.turn:
             if plan.is_root:
                 return resolution.from_samples(sample_frame(plan, self._backend, samples))
@@ -284,6 +301,16 @@ class MetadataStore(StoreNames):
         with self._backend.snapshot() as snapshot:
             used = self._catalog.last_used(snapshot)
             return self._definitions.graph(snapshot, used, version)
+
+
+def _predicate(text: str | None) -> Predicate | None:
+    return None if text is None else parse_filter(text)
+
+
+def _checked_limit(limit: int | None) -> int | None:
+    if limit is not None and (isinstance(limit, bool) or limit < 1):
+        raise InvalidSamples(f"limit is {limit!r}; give a whole number of records from 1, or None.")
+    return limit
 
 
 def _check_samples(plan: FeaturePlan, samples: Any) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
+from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.provenance import expected_from_samples, expected_from_upstream
 from metaxy_core.engine.upstream import Source, live_records
 from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import DepPlan, FeaturePlan
 from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.filter import Predicate
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_core.store.sources import Sources, source_key
@@ -26,12 +28,33 @@ if TYPE_CHECKING:
 Carried = dict[FeatureKey, tuple[tuple[str, str], ...]]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of an increment is wanted; everything by default.
+
+    Attributes:
+        filters: over grain and carried columns.
+        stale_if: over the stored records; those for which it holds are stale.
+        limit: at most so many new and stale records, the first ones by id.
+    """
+
+    filters: Predicate | None = None
+    stale_if: Predicate | None = None
+    limit: int | None = None
+
+
 class Resolution:
     """One call of ``resolve_update``."""
 
     def __init__(
-        self, graph: FeatureGraph, plan: FeaturePlan, backend: Backend, sources: Sources
+        self,
+        graph: FeatureGraph,
+        plan: FeaturePlan,
+        backend: Backend,
+        sources: Sources,
+        wanted: Wanted,
     ) -> None:
+        self._wanted = wanted
         self._graph = graph
         self._plan = plan
         self._backend = backend
@@ -94,10 +117,17 @@ class Resolution:
             key: what decides about the SQL.
         """
 
-        def comparison() -> ir.Table:
-            return compare.compared(self._plan, expected(), live_records(work))
+        wanted = self._wanted
 
-        rows = snapshot.keep(self._backend.sql(comparison, ("increment", self._plan, key)))
+        def comparison() -> ir.Table:
+            forced = None
+            if wanted.stale_if is not None:
+                forced = filtered(live_records(own), wanted.stale_if, self._plan.key)
+            found = compare.compared(self._plan, expected(), live_records(work), forced)
+            return compare.narrowed(self._plan, found, wanted.filters, wanted.limit)
+
+        key = ("increment", self._plan, wanted, key, source_key(own))
+        rows = snapshot.keep(self._backend.sql(comparison, key))
         counts = self._counts(rows)
         orphaned = None
         if counts.orphaned:
