@@ -53,7 +53,7 @@ def _check_wiring(definition: FeatureDefinition, definitions: Definitions) -> No
     _check_field_deps(definition, definitions)
     known = [dep for dep in definition.spec.deps if dep.feature in definitions]
     for dep in known:
-        _check_dep_columns(definition, dep, definitions[dep.feature])
+        _check_dep_columns(definition, dep, definitions[dep.feature], definitions)
         _check_id_columns(definition, dep, definitions[dep.feature], definitions)
     if known and len(known) == len(definition.spec.deps):
         _check_anchor(definition, definitions)
@@ -79,11 +79,14 @@ def _check_field_deps(definition: FeatureDefinition, definitions: Definitions) -
 
 
 def _check_dep_columns(
-    definition: FeatureDefinition, dep: FeatureDep, upstream: FeatureDefinition
+    definition: FeatureDefinition,
+    dep: FeatureDep,
+    upstream: FeatureDefinition,
+    definitions: Definitions,
 ) -> None:
     if upstream.has_open_columns:
         return
-    available = _known_columns(upstream)
+    available = _known_columns(upstream, definitions)
     used = [*(dep.columns or ()), *dep.rename]
     if dep.predicate is not None:
         used += sorted(columns_of(dep.predicate))
@@ -103,7 +106,7 @@ def _check_id_columns(
     grain = grain_of(definition.spec, definitions)
     given = renamed_ids(dep, upstream)
     if dep.lineage.kind == "aggregation":
-        _check_group(definition, dep, upstream, grain)
+        _check_group(definition, dep, upstream, definitions)
     elif dep.lineage.kind == "expansion" and set(dep.lineage.on or given) != set(given):
         raise IdColumnMismatch(
             f"Feature '{definition.key}' expands '{upstream.key}' on {list(dep.lineage.on)}, but its "
@@ -122,8 +125,9 @@ def _check_group(
     definition: FeatureDefinition,
     dep: FeatureDep,
     upstream: FeatureDefinition,
-    grain: tuple[str, ...],
+    definitions: Definitions,
 ) -> None:
+    grain = grain_of(definition.spec, definitions)
     on = dep.lineage.on or grain
     if set(on) != set(grain):
         raise IdColumnMismatch(
@@ -136,7 +140,7 @@ def _check_group(
             f"{list(dep.columns)}; a group has no one value of them. Leave columns out, and read the "
             f"members with store.read."
         )
-    available = {dep.rename.get(name, name) for name in _known_columns(upstream)}
+    available = {dep.rename.get(name, name) for name in _known_columns(upstream, definitions)}
     if not upstream.has_open_columns and (missing := sorted(set(on) - available)):
         raise IdColumnMismatch(
             f"Feature '{definition.key}' aggregates '{upstream.key}' on {missing}, which it does not "
@@ -167,8 +171,10 @@ def _given(dep: FeatureDep, definitions: Definitions, grain: set[str]) -> set[st
     return set(renamed_ids(dep, definitions[dep.feature]))
 
 
-def _known_columns(upstream: FeatureDefinition) -> list[str]:
-    return [*upstream.spec.id_columns, *(column.name for column in upstream.value_columns)]
+def _known_columns(upstream: FeatureDefinition, definitions: Definitions) -> list[str]:
+    declared = (column.name for column in upstream.value_columns)
+    keys = (*upstream.spec.id_columns, *grain_of(upstream.spec, definitions))
+    return list(dict.fromkeys((*keys, *declared)))
 
 
 def _check_collisions(

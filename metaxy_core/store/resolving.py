@@ -157,7 +157,7 @@ class Resolution:
             plan.definition,
             history=histories[plan.key],
             ids_like=self._known_ids(snapshot),
-            kept_columns=tuple(name for name in plan.grain if name not in plan.id_columns),
+            kept_columns=_beside_ids(plan),
         )
         upstream = {
             dep.feature: self._sources.open(
@@ -166,6 +166,7 @@ class Resolution:
                 history=histories[dep.feature],
                 code_versions=dep.code_versions,
                 ids_like=_upstream_ids(dep, own),
+                kept_columns=_beside_ids(self._graph.plan(dep.feature)),
             )
             for dep in plan.deps
         }
@@ -213,6 +214,11 @@ class Resolution:
                     raise ColumnCollision.from_deps(self._plan.key, here, brought[here], feature)
                 brought[here] = feature
         return carried
+
+
+def _beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
+    """The columns of the parent that the records of an expansion carry beside their ids."""
+    return tuple(name for name in plan.grain if name not in plan.id_columns)
 
 
 def _upstream_ids(dep: DepPlan, own: Source) -> pa.Schema:
