@@ -12,6 +12,8 @@ from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.feature import FeatureSpec
 from metaxy_core.specs.field import FieldDep, FieldSpec
+from metaxy_core.specs.lineage import aggregation, expansion, identity
+from metaxy_core.specs.mapping import FieldsMapping
 
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
@@ -46,10 +48,14 @@ __all__ = [
     "FieldDep",
     "FieldKey",
     "FieldSpec",
+    "FieldsMapping",
     "Increment",
     "MetadataStore",
     "MetaxyError",
     "TransientError",
+    "aggregation",
+    "expansion",
+    "identity",
     "init",
 ]
 

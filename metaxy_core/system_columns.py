@@ -48,6 +48,11 @@ def changed(field: FieldKey) -> str:
     return f"metaxy_changed__{field.to_identifier()}"
 
 
+def parents_table(table: str) -> str:
+    """Table in which an expansion remembers the parents it has processed."""
+    return f"metaxy__parents__{table}"
+
+
 def is_reserved(column: str) -> bool:
     """Whether a column name belongs to the system."""
     return column.lower().startswith(PREFIX)

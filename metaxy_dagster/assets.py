@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
@@ -122,6 +123,7 @@ def _compute(
     """The function that Dagster calls: resolve, and hand the work on to the IO manager."""
 
     def compute(context: dg.AssetExecutionContext, **arguments: Any) -> IncrementOutput:
+        started = time.monotonic()
         with ExitStack() as opened:
             store = opened.enter_context(arguments[settings.store_key].open())
             if work.takes_increment:
@@ -136,7 +138,7 @@ def _compute(
                 frames = frames_of(feature, work.call(context, arguments))
                 output = samples_output(feature, store, frames, context.log.info)
             output.deletes_orphans = settings.orphans == "delete"
-            output.opened = opened.pop_all()
+            output.opened, output.started = opened.pop_all(), started
             return output
 
     functools.update_wrapper(compute, work.function, updated=())

@@ -102,14 +102,11 @@ def increment_output(
         work: gives a frame, several, or a generator of frames.
         log: where the plan is told before the work begins.
     """
-    started = time.monotonic()
     increment, tally = store.resolve_update(feature, samples), Tally()
     tally.add(increment)
     log(_plan_text(feature, tally))
     frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
-    return IncrementOutput(
-        feature, store, frames, tally, lambda: increment.orphaned, started=started
-    )
+    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned)
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:

@@ -86,7 +86,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
 def _given_output(
     feature: FeatureName, store: MetadataStore, value: Any, log: Log
 ) -> IncrementOutput:
-    """What an asset computed on its own, to be written; the samples of a root are compared first."""
+    """What an asset computed on its own; the samples of a root are compared."""
     frames = frames_of(feature, value)
     if not feature.plan.is_root:
         return IncrementOutput(feature, store, frames, Tally(resolved=False))

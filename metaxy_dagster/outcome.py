@@ -100,6 +100,14 @@ def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
     Args:
         store: the store.
         feature: the feature.
+
+    Example:
+        >>> import metaxy_core as mx
+        >>> with mx.FeatureGraph().use(), mx.DuckDBMetadataStore(":memory:") as store:
+        ...     class Clip(mx.Feature, spec=mx.FeatureSpec(key="clip")):
+        ...         pass
+        ...     data_version(store, Clip) == data_version(store, Clip)
+        True
     """
     (_, key), last = locate(feature), store.history(feature).last
     state = str(key) if last is None else f"{key} {last.id} {last.created_at.isoformat()}"

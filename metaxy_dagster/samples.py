@@ -1,4 +1,4 @@
-"""A root's function gives samples and not increments, perhaps in many frames; this compares them."""
+"""A root's function gives samples, perhaps in many frames; here the new and stale are found."""
 
 from __future__ import annotations
 

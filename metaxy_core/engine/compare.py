@@ -6,7 +6,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine.filters import filtered
 from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.specs.filter import Filter
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -17,13 +19,16 @@ ORPHANED: Final = 2
 BLOCKED: Final = 3
 
 
-def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Table:
+def compared(
+    plan: FeaturePlan, expected: ir.Table, stored: ir.Table, forced: ir.Table | None = None
+) -> ir.Table:
     """The records that differ.
 
     Args:
         plan: the feature's plan.
-        expected: id columns, carried columns, provenance of each field, ``metaxy_ready``.
-        stored: the live records: id columns and provenance of each field.
+        expected: grain columns, carried columns, provenance of each field, ``metaxy_ready``.
+        stored: what was processed, live: grain columns and provenance of each field.
+        forced: grain columns of what is stale whatever its provenance; None for nothing.
 
     Returns:
         The columns of ``expected``, one boolean per field that tells whether it changed, and
@@ -31,11 +36,12 @@ def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Tabl
     """
     import ibis
 
-    ids = list(plan.id_columns)
-    stored = stored.select(
+    ids = list(plan.grain)
+    stored = _with_forced(stored, forced, ids).select(
         *ids,
         **{_stored_name(name): stored[name] for name in _provenance_names(plan)},
         metaxy_stored=ibis.literal(value=True),
+        metaxy_forced="metaxy_forced",
     )
     both = expected.outer_join(stored, ids, rname="{name}__metaxy_stored_id")
     changed = {
@@ -48,7 +54,7 @@ def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Tabl
         (both[sc.READY].isnull(), ORPHANED),
         (~both[sc.READY], BLOCKED),
         (both.metaxy_stored.isnull(), NEW),
-        (reduce(lambda a, b: a | b, changed.values()), STALE),
+        (reduce(lambda a, b: a | b, [*changed.values(), both.metaxy_forced]), STALE),
         else_=ibis.null("int8"),
     ).cast("int8")
     carried = [name for name in expected.columns if name not in (*ids, sc.READY)]
@@ -59,6 +65,39 @@ def compared(plan: FeaturePlan, expected: ir.Table, stored: ir.Table) -> ir.Tabl
         **{sc.STATUS: status},
     )
     return result.filter(result[sc.STATUS].notnull())
+
+
+def narrowed(
+    plan: FeaturePlan, increment: ir.Table, condition: Filter | None, limit: int | None
+) -> ir.Table:
+    """Part of an increment.
+
+    Args:
+        plan: the feature's plan.
+        increment: what ``compared`` gave.
+        condition: over grain and carried columns; carried columns of orphans are NULL.
+        limit: at most so many new and stale records, the first ones by id.
+    """
+    import ibis
+
+    increment = filtered(increment, condition, plan.key)
+    if limit is None:
+        return increment
+    is_work = increment[sc.STATUS].isin([NEW, STALE])
+    order = ibis.window(group_by=is_work, order_by=[increment[name] for name in plan.grain])
+    ranked = increment.mutate(metaxy_rank=ibis.row_number().over(order), metaxy_is_work=is_work)
+    kept = ranked.filter(~ranked.metaxy_is_work | (ranked.metaxy_rank < limit))
+    return kept.drop("metaxy_rank", "metaxy_is_work")
+
+
+def _with_forced(stored: ir.Table, forced: ir.Table | None, ids: list[str]) -> ir.Table:
+    import ibis
+
+    if forced is None:
+        return stored.mutate(metaxy_forced=ibis.literal(value=False))
+    marked = forced.select(*ids).distinct().mutate(metaxy_forced=ibis.literal(value=True))
+    joined = stored.left_join(marked, ids, rname="{name}__metaxy_marked_id")
+    return joined.mutate(metaxy_forced=joined.metaxy_forced.fill_null(ibis.literal(value=False)))
 
 
 def with_status(increment: ir.Table, status: int) -> ir.Table:
@@ -73,7 +112,7 @@ def counted(increment: ir.Table) -> ir.Table:
 
 def orphans(plan: FeaturePlan, increment: ir.Table, stored: ir.Table) -> ir.Table:
     """The stored rows of an increment's orphaned records."""
-    ids = list(plan.id_columns)
+    ids = list(plan.grain)
     return stored.semi_join(with_status(increment, ORPHANED), ids)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-from metaxy_core.errors import UnknownColumn
+from metaxy_core.errors import InvalidFilter, UnknownColumn
 from metaxy_core.specs.filter import (
     Binary,
     Column,
     Constant,
+    Filter,
     IsNull,
     Junction,
     Membership,
@@ -18,15 +19,18 @@ from metaxy_core.specs.filter import (
 )
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
 
-_OPERATIONS = {
+_COMPARISONS = {
     "=": operator.eq,
     "<>": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+}
+_ARITHMETIC = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -35,40 +39,127 @@ _OPERATIONS = {
 }
 
 
-def filtered(table: ir.Table, predicate: Predicate | None, feature: object) -> ir.Table:
-    """The rows of a table for which a predicate is true.
+def filtered(table: ir.Table, condition: Filter | None, feature: object) -> ir.Table:
+    """The rows of a table for which a filter is true.
+
+    Args:
+        table: the rows.
+        condition: the filter; None keeps every row.
+        feature: named in errors.
 
     Raises:
-        UnknownColumn: the predicate reads a column that the table does not have.
+        UnknownColumn: the filter reads a column that the table does not have.
+        InvalidFilter: it compares types that do not compare.
     """
-    if predicate is None:
+    if condition is None:
         return table
-    return table.filter(_value(predicate, table, feature))
+    return table.filter(_Predicates(table, condition, feature).truth(condition.predicate))
 
 
-def _value(predicate: Predicate, table: ir.Table, feature: object) -> Any:
-    import ibis
+class _Predicates:
+    """One walk over a filter; knows the table and what to say when types do not fit."""
 
-    match predicate:
-        case Column(name):
-            if name not in table.columns:
-                raise UnknownColumn.from_available(feature, name, table.columns, "The filter")
-            return table[name]
-        case Constant(None):
-            return ibis.null()
-        case Constant(value):
-            return ibis.literal(value)
-        case Binary("like", left, Constant(str(pattern))):
-            return _value(left, table, feature).like(pattern)
-        case Binary(name, left, right):
-            return _OPERATIONS[name](_value(left, table, feature), _value(right, table, feature))
-        case Junction("and", left, right):
-            return _value(left, table, feature) & _value(right, table, feature)
-        case Junction(_, left, right):
-            return _value(left, table, feature) | _value(right, table, feature)
-        case Negation(operand):
-            return ~_value(operand, table, feature)
-        case IsNull(operand):
-            return _value(operand, table, feature).isnull()
-        case Membership(operand, values):
-            return _value(operand, table, feature).isin([item.value for item in values])
+    def __init__(self, table: ir.Table, condition: Filter, feature: object) -> None:
+        self._table = table
+        self._condition = condition
+        self._feature = feature
+
+    def truth(self, predicate: Predicate) -> Any:
+        """The predicate as a truth value."""
+        value = self._value(predicate)
+        self._require(_family(value.type()) in {"boolean", "null"}, "is not true or false", value)
+        return value.cast("boolean")
+
+    def _value(self, predicate: Predicate) -> Any:
+        import ibis
+
+        match predicate:
+            case Column(name):
+                return self._column(name)
+            case Constant(value):
+                return ibis.null() if value is None else ibis.literal(value)
+            case Binary("like", left, Constant(str(pattern))):
+                text = self._value(left)
+                self._require(_family(text.type()) == "text", "is no text to LIKE", text)
+                return text.like(pattern)
+            case Binary(name, left, right) if name in _ARITHMETIC:
+                return _ARITHMETIC[name](self._number(left), self._number(right))
+            case Binary(name, left, right):
+                return self._comparison(name, self._value(left), self._value(right))
+            case Junction("and", left, right):
+                return self.truth(left) & self.truth(right)
+            case Junction(_, left, right):
+                return self.truth(left) | self.truth(right)
+            case Negation(operand):
+                return ~self.truth(operand)
+            case IsNull(operand):
+                return self._value(operand).isnull()
+            case Membership(operand, values):
+                return self._membership(operand, values)
+        raise AssertionError(predicate)
+
+    def _column(self, name: str) -> Any:
+        if name not in self._table.columns:
+            raise UnknownColumn.from_available(
+                self._feature, name, self._table.columns, f"Filter {self._condition.text!r}"
+            )
+        return self._table[name]
+
+    def _number(self, predicate: Predicate) -> Any:
+        value = self._value(predicate)
+        self._require(_family(value.type()) in {"number", "null"}, "is no number", value)
+        return value
+
+    def _comparison(self, name: str, left: Any, right: Any) -> Any:
+        import ibis
+
+        families = {_family(left.type()), _family(right.type())}
+        if "null" in families:
+            return ibis.null("boolean")
+        if families == {"time", "text"}:
+            left, right = _as_times(left, right)
+        elif len(families) > 1:
+            self._require(False, f"compares {left.type()} with {right.type()}", left)
+        return _COMPARISONS[name](left, right)
+
+    def _membership(self, operand: Predicate, values: tuple[Constant, ...]) -> Any:
+        import ibis
+
+        given = self._value(operand)
+        matches = [
+            self._comparison("=", given, ibis.literal(item.value))
+            for item in values
+            if item.value is not None
+        ]
+        if not matches:
+            return ibis.null("boolean")
+        if _family(given.type()) == "time":
+            return ibis.or_(*matches)
+        found = given.isin([item.value for item in values if item.value is not None])
+        return found if len(matches) == len(values) else found | ibis.null("boolean")
+
+    def _require(self, holds: bool, problem: str, value: Any) -> None:  # noqa: FBT001
+        if not holds:
+            raise InvalidFilter.from_text(
+                self._condition.text,
+                f"{value.get_name() if value.has_name() else 'part of it'} {problem}, "
+                f"over '{self._feature}'",
+            )
+
+
+def _as_times(left: Any, right: Any) -> tuple[Any, Any]:
+    """A text beside a date or time is read as one."""
+    if _family(left.type()) == "text":
+        return left.cast(right.type()), right
+    return left, right.cast(left.type())
+
+
+def _family(kind: dt.DataType) -> str:
+    families = {
+        "null": kind.is_null(),
+        "boolean": kind.is_boolean(),
+        "number": kind.is_numeric(),
+        "text": kind.is_string(),
+        "time": kind.is_temporal(),
+    }
+    return next((name for name, matches in families.items() if matches), str(kind))

@@ -12,7 +12,7 @@ by ``s`` and the canonical text of the sample (see ``escape``).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -78,6 +78,23 @@ def provenance_text(
 def sample_text(field: FieldPlan, sample: ir.StringValue) -> ir.StringValue:
     """Canonical text of a root's field; the sample's own text is escaped already."""
     return _joined([f"{_head(field)}{SEPARATOR}s{SEPARATOR}", sample])
+
+
+def joined_columns(columns: Sequence[ir.Value]) -> ir.StringValue:
+    """One text per row that no two different rows of values share."""
+    texts = [
+        column.cast("string")
+        .replace("\\", "\\\\")
+        .replace(SEPARATOR, "\\" + SEPARATOR)
+        .fill_null(NULL)
+        for column in columns
+    ]
+    return reduce(lambda left, right: left + SEPARATOR + right, texts)
+
+
+def member_text(member: ir.StringValue, version: ir.IntegerColumn) -> ir.StringValue:
+    """Canonical text of a group's member: its id and the data version of one field."""
+    return member + SEPARATOR + version.cast("string").fill_null(UNKNOWN)
 
 
 def _head(field: FieldPlan) -> str:

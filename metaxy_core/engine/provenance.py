@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import hashing
-from metaxy_core.engine.upstream import (
-    Source,
-    prepared_dep,
-    present_name,
-    ready_name,
-    version_name,
-)
+from metaxy_core.engine.upstream import Source, prepared_dep, present_name, ready_name, version_name
 from metaxy_core.graph.plan import DepPlan, FeaturePlan, UpstreamField
 from metaxy_core.keys import FeatureKey
 
@@ -61,7 +55,7 @@ def expected_from_upstream(
         columns: for each upstream feature, the columns carried and their names here.
 
     Returns:
-        Id columns, carried columns, the provenance of each field, and ``metaxy_ready``, which is
+        Grain columns, carried columns, the provenance of each field, and ``metaxy_ready``, which is
         false where a record that is read was computed by outdated code.
     """
     joined = _joined(plan, sources, columns)
@@ -73,7 +67,7 @@ def expected_from_upstream(
     }
     carried = [here for dep in plan.deps for _, here in columns[dep.feature]]
     return joined.select(
-        *plan.id_columns,
+        *plan.grain,
         *carried,
         **{
             sc.provenance(field.key): hashing.hash_column(hashing.provenance_text(field, versions))
@@ -90,8 +84,8 @@ def _joined(plan: FeaturePlan, sources: Mapping[FeatureKey, Source], columns: Co
     }
     required = [dep for dep in plan.deps if not dep.optional]
     if required:
-        anchor = next(dep for dep in required if len(dep.ids) == len(plan.id_columns))
-        joined, rest = prepared[anchor.feature], [dep for dep in plan.deps if dep is not anchor]
+        anchor = next(dep for dep in required if len(dep.ids) == len(plan.grain))
+        joined, rest = (prepared[anchor.feature], [dep for dep in plan.deps if dep is not anchor])
     else:
         joined, rest = _all_ids(plan, list(prepared.values())), list(plan.deps)
     for dep in sorted(rest, key=lambda dep: dep.optional):
@@ -102,7 +96,7 @@ def _joined(plan: FeaturePlan, sources: Mapping[FeatureKey, Source], columns: Co
 
 
 def _all_ids(plan: FeaturePlan, prepared: Sequence[ir.Table]) -> ir.Table:
-    ids = [table.select(*plan.id_columns) for table in prepared]
+    ids = [table.select(*plan.grain) for table in prepared]
     return reduce(lambda left, right: left.union(right), ids).distinct()
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine import hashing
 from metaxy_core.engine.filters import filtered
 from metaxy_core.graph.plan import DepPlan, UpstreamField
 from metaxy_core.keys import FeatureKey
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+_HALF: Final = 2**32
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]
     """
     import ibis
 
-    records = filtered(live_records(source), dep.predicate, dep.feature)
+    records = filtered(live_records(source), dep.filter, dep.feature)
+    if dep.aggregates:
+        return _groups(dep, source, records)
     reads = [UpstreamField(dep.feature, field) for field in dep.fields]
     return records.select(
         **{here: records[there] for there, here in (*dep.ids, *columns)},
@@ -106,6 +112,53 @@ def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]
         **{present_name(dep): ibis.literal(value=True)},
         **{ready_name(dep): _is_ready(records, source)},
     )
+
+
+def _groups(dep: DepPlan, source: Source, records: ir.Table) -> ir.Table:
+    """One row per group; its versions say which members it has and what theirs are.
+
+    The hash of each member, which covers its id, is added up in two halves of 32 bits, so that
+    neither order nor overflow can matter.
+    """
+    import ibis
+
+    reads = [UpstreamField(dep.feature, field) for field in dep.fields]
+    member = hashing.joined_columns([records[name] for name in dep.record_ids])
+    members = records.select(
+        **{here: records[there] for there, here in dep.ids},
+        **{
+            version_name(read): hashing.hash_column(
+                hashing.member_text(member, data_version(records, read))
+            )
+            for read in reads
+        },
+        **{ready_name(dep): _is_ready(records, source)},
+    )
+    members = members.filter([members[here].notnull() for _, here in dep.ids])
+    groups = members.group_by([here for _, here in dep.ids]).agg(
+        metaxy_members=members.count(),
+        **{
+            f"{version_name(read)}__high": (members[version_name(read)] // _HALF).sum()
+            for read in reads
+        },
+        **{
+            f"{version_name(read)}__low": (members[version_name(read)] % _HALF).sum()
+            for read in reads
+        },
+        **{ready_name(dep): members[ready_name(dep)].all()},
+    )
+    return groups.select(
+        *(here for _, here in dep.ids),
+        **{version_name(read): _group_version(groups, version_name(read)) for read in reads},
+        **{present_name(dep): ibis.literal(value=True)},
+        **{ready_name(dep): groups[ready_name(dep)]},
+    )
+
+
+def _group_version(groups: ir.Table, name: str) -> ir.StringValue:
+    parts = (groups[f"{name}__high"], groups[f"{name}__low"], groups.metaxy_members)
+    high, low, members = (part.cast("int64").cast("string") for part in parts)
+    return high + ":" + low + ":" + members
 
 
 def _is_ready(records: ir.Table, source: Source) -> ir.BooleanValue:

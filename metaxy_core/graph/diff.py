@@ -265,7 +265,7 @@ def _wiring(key: FeatureKey, before: _State, after: _State) -> Iterator[str]:
 
 
 def _dep_wiring(old: FeatureDep, new: FeatureDep) -> Iterator[str]:
-    if old.predicate != new.predicate:
+    if old.parsed_filter != new.parsed_filter:
         yield f"filter of dep {new.feature}: {_one_line(old.filter)} → {_one_line(new.filter)}"
     if old.optional != new.optional:
         yield f"dep {new.feature} is now {'optional' if new.optional else 'required'}"

@@ -8,15 +8,16 @@ from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import (
     ColumnCollision,
     IdColumnMismatch,
+    InvalidSpec,
     TableCollision,
     UnknownColumn,
     UnknownFeature,
     UnknownField,
 )
 from metaxy_core.graph import topology
+from metaxy_core.graph.plan import grain_of, renamed_ids
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.dependency import FeatureDep
-from metaxy_core.specs.filter import columns_of
 
 Definitions = Mapping[FeatureKey, FeatureDefinition]
 
@@ -55,8 +56,8 @@ def _check_wiring(definition: FeatureDefinition, definitions: Definitions) -> No
     _check_field_deps(definition, definitions)
     known = [dep for dep in definition.spec.deps if dep.feature in definitions]
     for dep in known:
-        _check_dep_columns(definition, dep, definitions[dep.feature])
-        _check_id_columns(definition, dep, definitions[dep.feature])
+        _check_dep_columns(definition, dep, definitions[dep.feature], definitions)
+        _check_id_columns(definition, dep, definitions[dep.feature], definitions)
     if known and len(known) == len(definition.spec.deps):
         _check_anchor(definition, definitions)
     _check_collisions(definition, known, definitions)
@@ -81,14 +82,17 @@ def _check_field_deps(definition: FeatureDefinition, definitions: Definitions) -
 
 
 def _check_dep_columns(
-    definition: FeatureDefinition, dep: FeatureDep, upstream: FeatureDefinition
+    definition: FeatureDefinition,
+    dep: FeatureDep,
+    upstream: FeatureDefinition,
+    definitions: Definitions,
 ) -> None:
     if upstream.has_open_columns:
         return
-    available = [*upstream.spec.id_columns, *(column.name for column in upstream.value_columns)]
+    available = _known_columns(upstream, definitions)
     used = [*(dep.columns or ()), *dep.rename]
-    if dep.predicate is not None:
-        used += sorted(columns_of(dep.predicate))
+    if dep.parsed_filter is not None:
+        used += sorted(dep.parsed_filter.columns)
     for column in used:
         if column not in available:
             raise UnknownColumn.from_available(
@@ -97,42 +101,83 @@ def _check_dep_columns(
 
 
 def _check_id_columns(
-    definition: FeatureDefinition, dep: FeatureDep, upstream: FeatureDefinition
+    definition: FeatureDefinition,
+    dep: FeatureDep,
+    upstream: FeatureDefinition,
+    definitions: Definitions,
 ) -> None:
-    own = definition.spec.id_columns
-    given = [dep.rename.get(name, name) for name in upstream.spec.id_columns]
-    finer = [name for name in given if name not in own]
-    if finer:
+    grain = grain_of(definition.spec, definitions)
+    given = renamed_ids(dep, upstream)
+    if dep.lineage.kind == "aggregation":
+        _check_group(definition, dep, upstream, definitions)
+    elif dep.lineage.kind == "expansion" and set(dep.lineage.on or given) != set(given):
         raise IdColumnMismatch(
-            f"Feature '{definition.key}' has id columns {list(own)}, but its dep "
-            f"'{upstream.key}' is identified by {given}: {finer} would be lost. Add them to "
-            f"id_columns, or map them with FeatureDep(rename={{...}})."
+            f"Feature '{definition.key}' expands '{upstream.key}' on {list(dep.lineage.on)}, but its "
+            f"records are identified by {list(given)}; give expansion(on={list(given)})."
+        )
+    elif finer := [name for name in given if name not in grain]:
+        raise IdColumnMismatch(
+            f"Feature '{definition.key}' works on records of {list(grain)}, but its dep "
+            f"'{upstream.key}' is identified by {list(given)}: {finer} would be lost. Add them to "
+            f"id_columns, map them with FeatureDep(rename={{...}}), or group them with "
+            f"FeatureDep(lineage=aggregation())."
+        )
+
+
+def _check_group(
+    definition: FeatureDefinition,
+    dep: FeatureDep,
+    upstream: FeatureDefinition,
+    definitions: Definitions,
+) -> None:
+    grain = grain_of(definition.spec, definitions)
+    on = dep.lineage.on or grain
+    if set(on) != set(grain):
+        raise IdColumnMismatch(
+            f"Feature '{definition.key}' aggregates '{upstream.key}' on {list(on)}, but works on "
+            f"records of {list(grain)}; group on the same columns."
+        )
+    if dep.columns:
+        raise InvalidSpec(
+            f"Feature '{definition.key}' aggregates '{upstream.key}' and asks for its columns "
+            f"{list(dep.columns)}; a group has no one value of them. Leave columns out, and read the "
+            f"members with store.read."
+        )
+    available = {dep.rename.get(name, name) for name in _known_columns(upstream, definitions)}
+    if not upstream.has_open_columns and (missing := sorted(set(on) - available)):
+        raise IdColumnMismatch(
+            f"Feature '{definition.key}' aggregates '{upstream.key}' on {missing}, which it does not "
+            f"have; it has {sorted(available)}. Correct `on`, or map names with rename."
         )
 
 
 def _check_anchor(definition: FeatureDefinition, definitions: Definitions) -> None:
-    own = set(definition.spec.id_columns)
-    complete = {
-        dep.feature: {dep.rename.get(n, n) for n in definitions[dep.feature].spec.id_columns} >= own
-        for dep in definition.spec.deps
-    }
+    grain = set(grain_of(definition.spec, definitions))
+    given = {dep.feature: _given(dep, definitions, grain) for dep in definition.spec.deps}
     required = [dep for dep in definition.spec.deps if not dep.optional]
-    if required and any(complete[dep.feature] for dep in required):
+    if required and any(given[dep.feature] >= grain for dep in required):
         return
-    if not required and all(complete.values()):
+    if not required and all(columns >= grain for columns in given.values()):
         return
-    given = set().union(
-        *(
-            {dep.rename.get(n, n) for n in definitions[dep.feature].spec.id_columns}
-            for dep in required or definition.spec.deps
-        )
-    )
-    missing = sorted(own - given) or sorted(own)
+    offered = set().union(*(given[dep.feature] for dep in required or definition.spec.deps))
+    missing = sorted(grain - offered) or sorted(grain)
     raise IdColumnMismatch(
-        f"Feature '{definition.key}' has id columns {list(definition.spec.id_columns)}, but no "
+        f"Feature '{definition.key}' works on records of {sorted(grain)}, but no "
         f"{'required ' if required else ''}dep gives {missing}. Correct id_columns, or map the "
         f"dep's id with FeatureDep(rename={{...}})."
     )
+
+
+def _given(dep: FeatureDep, definitions: Definitions, grain: set[str]) -> set[str]:
+    if dep.lineage.kind == "aggregation":
+        return grain
+    return set(renamed_ids(dep, definitions[dep.feature]))
+
+
+def _known_columns(upstream: FeatureDefinition, definitions: Definitions) -> list[str]:
+    declared = (column.name for column in upstream.value_columns)
+    keys = (*upstream.spec.id_columns, *grain_of(upstream.spec, definitions))
+    return list(dict.fromkeys((*keys, *declared)))
 
 
 def _check_collisions(
@@ -141,7 +186,7 @@ def _check_collisions(
     brought: dict[str, FeatureKey] = {}
     for dep in deps:
         for name in carried_columns(dep, definitions[dep.feature]):
-            if name in definition.spec.id_columns:
+            if name in grain_of(definition.spec, definitions):
                 raise ColumnCollision(
                     f"Dep '{dep.feature}' of '{definition.key}' brings column {name!r}, which is "
                     f"an id column there; rename it with FeatureDep(rename={{...}})."
@@ -153,6 +198,8 @@ def _check_collisions(
 
 def carried_columns(dep: FeatureDep, upstream: FeatureDefinition) -> list[str]:
     """The names, as renamed, of the declared columns that a dep brings along."""
+    if dep.lineage.kind == "aggregation":
+        return []
     declared = [column.name for column in upstream.value_columns]
     chosen = declared if dep.columns is None else dep.columns
     return [dep.rename.get(n, n) for n in chosen if n not in upstream.spec.id_columns]

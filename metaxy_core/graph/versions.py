@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from metaxy_core.graph.plan import DepPlan, FeaturePlan, UpstreamField
 from metaxy_core.keys import FeatureKey, FieldKey
+from metaxy_core.specs.dependency import FeatureDep
 
 DIGITS = 16
 
@@ -73,19 +74,21 @@ def _feature_versions(plan: FeaturePlan, known: dict[UpstreamField, str]) -> Fea
         str(plan.key),
         list(plan.id_columns),
         sorted((str(key), version) for key, version in fields.items()),
-        sorted((_wiring(dep) for dep in plan.deps), key=str),
+        sorted(map(_wiring, plan.definition.spec.deps, plan.deps), key=str),
     )
     code = _digest("code", sorted((str(f.key), f.code_version) for f in plan.fields))
     return FeatureVersions(fields, feature, code)
 
 
-def _wiring(dep: DepPlan) -> dict[str, object]:
-    renamed_ids = sorted((there, here) for there, here in dep.ids if there != here)
+def _wiring(dep: FeatureDep, plan: DepPlan) -> dict[str, object]:
+    lineage = {"kind": dep.lineage.kind, "on": sorted(here for _, here in plan.ids)}
+    renamed_ids = sorted((there, here) for there, here in plan.ids if there != here)
     return {
+        **({} if dep.lineage.kind == "identity" else {"lineage": lineage}),
         **({"ids": renamed_ids} if renamed_ids else {}),
         "feature": str(dep.feature),
         "optional": dep.optional,
-        "filter": None if dep.predicate is None else repr(dep.predicate),
+        "filter": None if plan.filter is None else repr(plan.filter.predicate),
     }
 
 

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, field_validator
 from metaxy_core.compat import FEATURE_IN_FEATURE_DEP
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.specs.base import Spec
-from metaxy_core.specs.filter import Predicate, parse_filter
+from metaxy_core.specs.filter import Filter, parse_filter
+from metaxy_core.specs.lineage import Lineage
+from metaxy_core.specs.mapping import FieldsMapping
 
 
 class FrozenNames(dict[str, str]):
@@ -34,6 +36,10 @@ class FeatureDep(Spec):
         rename: upstream column name to the name used here; id columns may be renamed too.
         filter: SQL text over the upstream's columns; records that fail it count as missing.
         optional: whether a record may exist without this dependency's record.
+        lineage: how many of its records make one: ``identity()``, ``expansion()`` or
+            ``aggregation()``.
+        fields_mapping: which of its fields the fields without ``deps`` read; by default those of
+            the same name, or all fields of all such deps where no name matches.
 
     Example:
         >>> FeatureDep(feature="example/video", filter="duration > 1.5").optional
@@ -47,6 +53,8 @@ class FeatureDep(Spec):
     )
     filter: str | None = None
     optional: bool = False
+    lineage: Lineage = Lineage()
+    fields_mapping: FieldsMapping | None = None
 
     if TYPE_CHECKING:
 
@@ -59,6 +67,8 @@ class FeatureDep(Spec):
             rename: Mapping[str, str] = ...,
             filter: str | None = None,  # noqa: A002 - the option's name
             optional: bool = False,
+            lineage: Lineage = ...,
+            fields_mapping: FieldsMapping | None = None,
         ) -> None: ...
 
     @field_validator("filter")
@@ -69,6 +79,6 @@ class FeatureDep(Spec):
         return text
 
     @property
-    def predicate(self) -> Predicate | None:
+    def parsed_filter(self) -> Filter | None:
         """The parsed filter."""
         return None if self.filter is None else parse_filter(self.filter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
@@ -70,15 +70,28 @@ class Membership:
 Predicate = Column | Constant | Binary | Junction | Negation | IsNull | Membership
 
 
+@dataclass(frozen=True)
+class Filter:
+    """A condition over records, and the text it was written as, for messages."""
+
+    text: str = field(compare=False)
+    predicate: Predicate
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns it reads."""
+        return columns_of(self.predicate)
+
+
 @lru_cache(maxsize=512)
-def parse_filter(text: str) -> Predicate:
-    """Parse SQL text into a predicate.
+def parse_filter(text: str) -> Filter:
+    """Parse SQL text into a filter.
 
     Raises:
         InvalidFilter: the text does not parse, or uses anything outside the allowed operations.
 
     Example:
-        >>> parse_filter("duration > 1.5")
+        >>> parse_filter("duration > 1.5").predicate
         Binary(operator='>', left=Column(name='duration'), right=Constant(value=Decimal('1.5')))
     """
     import sqlglot
@@ -86,15 +99,17 @@ def parse_filter(text: str) -> Predicate:
 
     try:
         parsed = sqlglot.parse(text)
+        if len(parsed) != 1 or parsed[0] is None:
+            raise InvalidFilter.from_text(text, "is not one condition")
+        predicate = _Translation(text).predicate(parsed[0])
+    except RecursionError as error:
+        raise InvalidFilter.from_text(text, "is nested too deeply") from error
     except SqlglotError as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InvalidFilter.from_text(text, f"does not parse: {reason}") from error
-    if len(parsed) != 1 or parsed[0] is None:
-        raise InvalidFilter.from_text(text, "is not one condition")
-    predicate = _Translation(text).predicate(parsed[0])
     if not _is_condition(predicate):
         raise InvalidFilter.from_text(text, "is a value, not a condition")
-    return predicate
+    return Filter(text, predicate)
 
 
 def _is_condition(predicate: Predicate) -> bool:
@@ -156,7 +171,12 @@ class _Translation:
         operator = operators.get(type(node))
         if operator is None:
             raise self._refusal(node)
-        return Binary(operator, self.predicate(node.left), self.predicate(node.right))
+        left, right = self.predicate(node.left), self.predicate(node.right)
+        if operator == "like" and not (
+            isinstance(right, Constant) and isinstance(right.value, str)
+        ):
+            raise self._refusal(node)
+        return Binary(operator, left, right)
 
     def _identity(self, node: Any) -> Predicate:
         operand, right = self.predicate(node.this), self.predicate(node.expression)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,14 +11,15 @@ from metaxy_core.errors import InvalidSamples
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
-from metaxy_core.keys import KeyLike
+from metaxy_core.keys import FeatureKey, KeyLike
+from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog, Commit, History
-from metaxy_core.store.committing import Committing
+from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.definitions import DefinitionLog, RecordedSnapshot
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.reading import Reading, Records
-from metaxy_core.store.resolving import Resolution
+from metaxy_core.store.resolving import Resolution, Wanted
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
 
@@ -71,7 +72,15 @@ class MetadataStore(StoreNames):
 
     # ------------------------------------------------------------------ increments
 
-    def resolve_update(self, feature: KeyLike, samples: Any = None) -> Increment:
+    def resolve_update(
+        self,
+        feature: KeyLike,
+        samples: Any = None,
+        *,
+        filters: str | None = None,
+        stale_if: str | None = None,
+        limit: int | None = None,
+    ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
 
         Args:
@@ -79,6 +88,13 @@ class MetadataStore(StoreNames):
             samples: for a root feature, every record that should exist: a frame with the id
                 columns, the user columns, and ``metaxy_provenance_by_field`` (a struct with one
                 version per field, text or integers) or the columns that ``version_from`` names.
+            filters: SQL text over the increment's id and carried columns; only records for which it
+                holds are given. Orphans have no carried columns, so only a filter on id columns
+                lets them through.
+            stale_if: SQL text over the stored records; those for which it holds are stale too, and
+                ``metaxy_changed_fields`` is empty where nothing else changed.
+            limit: at most so many new and stale records, the first ones by id, so that repeated
+                runs walk through the backlog.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
@@ -107,7 +123,8 @@ class MetadataStore(StoreNames):
         graph, key = locate(feature)
         plan = graph.plan(key)
         _check_samples(plan, samples)
-        resolution = Resolution(graph, plan, self._backend, self._sources)
+        wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
+        resolution = Resolution(graph, plan, self._backend, self._sources, wanted)
         with self._backend.turn:
             if plan.is_root:
                 return resolution.from_samples(sample_frame(plan, self._backend, samples))
@@ -116,7 +133,12 @@ class MetadataStore(StoreNames):
     # ------------------------------------------------------------------ changes
 
     def write(
-        self, feature: KeyLike, frame: Any, *, materialization_id: str | None = None
+        self,
+        feature: KeyLike,
+        frame: Any,
+        *,
+        processed: Any = None,
+        materialization_id: str | None = None,
     ) -> Commit | None:
         """Append records under one commit, all or none.
 
@@ -127,6 +149,9 @@ class MetadataStore(StoreNames):
                 set ``metaxy_data_version_by_field``, a struct of text or integers, for fields
                 whose version is that of the output and not of the input. For a root feature raw
                 samples will do.
+            processed: for an expansion, the increment's rows of all parents that were processed;
+                those without a child are remembered and do not come back. The children of each
+                parent in ``frame`` replace its whole former set.
             materialization_id: what is doing this, for the record's history.
 
         Returns:
@@ -138,7 +163,36 @@ class MetadataStore(StoreNames):
         """
         graph, key = locate(feature)
         with self._backend.turn:
-            return self._committing(materialization_id).write(graph, graph.plan(key), frame)
+            committing = self._committing(materialization_id)
+            commits = committing.write(graph, [Write(key, frame, processed)])
+        return commits[0] if commits else None
+
+    def write_all(
+        self,
+        frames: Mapping[Any, Any],
+        *,
+        materialization_id: str | None = None,
+    ) -> dict[FeatureKey, Commit]:
+        """Append records of several features under one commit, all or none.
+
+        Args:
+            frames: a frame for each feature; see ``write``.
+            materialization_id: what is doing this, for the records' history.
+
+        Returns:
+            The commit of each feature whose frame has rows; all have the same id.
+
+        Raises:
+            DataError: one of the frames cannot be written; nothing is.
+        """
+        located = [(*locate(feature), frame) for feature, frame in frames.items()]
+        if not located:
+            return {}
+        graph = located[0][0]
+        with self._backend.turn:
+            writes = [Write(key, frame) for _, key, frame in located]
+            commits = self._committing(materialization_id).write(graph, writes)
+        return {commit.feature: commit for commit in commits}
 
     def delete(
         self,
@@ -247,6 +301,16 @@ class MetadataStore(StoreNames):
         with self._backend.snapshot() as snapshot:
             used = self._catalog.last_used(snapshot)
             return self._definitions.graph(snapshot, used, version)
+
+
+def _predicate(text: str | None) -> Filter | None:
+    return None if text is None else parse_filter(text)
+
+
+def _checked_limit(limit: int | None) -> int | None:
+    if limit is not None and (isinstance(limit, bool) or limit < 1):
+        raise InvalidSamples(f"limit is {limit!r}; give a whole number of records from 1, or None.")
+    return limit
 
 
 def _check_samples(plan: FeaturePlan, samples: Any) -> None:

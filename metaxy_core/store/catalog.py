@@ -20,7 +20,15 @@ WRITE = "write"
 DELETE = "delete"
 HARD_DELETE = "hard_delete"
 
-_OF_LAST = (sc.COMMIT, "operation", "rows", "superseded", "created_at", "materialization_id")
+_OF_LAST = (
+    sc.COMMIT,
+    "operation",
+    "rows",
+    "superseded",
+    "deleted",
+    "created_at",
+    "materialization_id",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Commit:
         operation: ``write``, ``delete`` or ``hard_delete``.
         rows: rows appended, or erased by a hard delete.
         superseded: how many of the records had a row before.
+        deleted: how many records it deleted.
         created_at: when, in UTC.
         materialization_id: the run that did it, where it said so.
     """
@@ -44,6 +53,7 @@ class Commit:
     operation: str
     rows: int
     superseded: int
+    deleted: int
     created_at: dt.datetime
     materialization_id: str | None = None
 
@@ -55,7 +65,7 @@ class History:
     Attributes:
         last: the newest commit, or None before the first.
         superseding: whether any commit replaced earlier rows.
-        deleting: whether any commit deleted records softly.
+        deleting: whether any commit deleted records.
         code_versions: for each feature version in use, the code version of each field.
     """
 
@@ -129,7 +139,7 @@ class Catalog:
             commits = self.commits.filter(lambda rows: rows.feature.isin(features))
             groups = commits.group_by("feature", "feature_version").agg(
                 superseding=(commits.superseded > 0).any(),
-                deleting=(commits.operation == DELETE).any(),
+                deleting=(commits.deleted > 0).any(),
                 **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
             )
             recorded = self._tables[DEFINITIONS]
@@ -158,6 +168,7 @@ def _to_commit(row: dict[str, Any]) -> Commit:
         operation=row["operation"],
         rows=row["rows"],
         superseded=row["superseded"],
+        deleted=row["deleted"],
         created_at=row["created_at"],
         materialization_id=row["materialization_id"],
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 HEX_DIGITS = 16
 _INT32_LIMIT = 2**31
+_TOP_BIT_CLEARED = np.uint64(2**63 - 1)
 _VERSION = re.compile(r"[0-7][0-9a-f]{15}")
 
 
@@ -74,19 +74,23 @@ def _version(text: str) -> int:
     return int(text, 16) if _VERSION.fullmatch(text) else hash_text(text)
 
 
-def record_version(feature: FeatureKey, versions: Sequence[pa.Array]) -> pa.Array:
-    """One version per record, int64: the exclusive or of its fields' and of the feature's own hash.
+def record_version(feature: FeatureKey, versions: Mapping[FieldKey, pa.Array]) -> pa.Array:
+    """One version per record, int64, of the versions of its fields.
 
-    It tells records apart at a glance, and tells a frame of one feature from another's.
+    It tells records apart at a glance, and a frame of one feature from another's: the sum, modulo
+    2^63, of ``H(feature)`` and of each field's version times ``H(field)`` made odd.
     """
-    start = np.full(len(versions[0]), hash_text(str(feature)), dtype=np.int64)
-    return pa.array(reduce(np.bitwise_xor, [_int_values(version) for version in versions], start))
+    count = len(next(iter(versions.values())))
+    total = np.full(count, hash_text(str(feature)), dtype=np.uint64)
+    for field, version in versions.items():
+        total += _int_values(version).view(np.uint64) * np.uint64(hash_text(str(field)) | 1)
+    return pa.array((total & _TOP_BIT_CLEARED).view(np.int64))
 
 
-def versions_struct(fields: Sequence[FieldKey], versions: Sequence[pa.Array]) -> pa.Array:
+def versions_struct(versions: Mapping[FieldKey, pa.Array]) -> pa.Array:
     """A struct of hex text, one member per field."""
-    members = [to_hex(version) for version in versions]
-    return pa.StructArray.from_arrays(members, names=[str(field) for field in fields])
+    members = [to_hex(version) for version in versions.values()]
+    return pa.StructArray.from_arrays(members, names=[str(field) for field in versions])
 
 
 def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -110,11 +114,11 @@ def increment_frame(
         rows: id and carried columns, then provenance and changed flag of each field.
         changed: whether to tell which fields changed.
     """
-    provenance = [single_chunk(rows[sc.provenance(field)]) for field in fields]
+    provenance = {field: single_chunk(rows[sc.provenance(field)]) for field in fields}
     frame = rows.drop_columns(
         [name for field in fields for name in (sc.provenance(field), sc.changed(field))]
     )
-    frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(fields, provenance))
+    frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(provenance))
     frame = frame.append_column(sc.PROVENANCE, to_hex(record_version(feature, provenance)))
     if changed:
         flags = {field: single_chunk(rows[sc.changed(field)]) for field in fields}

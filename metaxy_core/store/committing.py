@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import checks
+from metaxy_core.engine.expansion import parents_of, replaced_children
 from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.upstream import Source, live_records
 from metaxy_core.errors import MissingColumn
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Backend, Transaction
 from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Catalog, Commit
 from metaxy_core.store.definitions import DefinitionLog
+from metaxy_core.store.expansion import check_processed, parent_rows, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
 from metaxy_core.store.sources import Sources
@@ -24,7 +31,29 @@ from metaxy_core.store.writing import Incoming, check_duplicates
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Write:
+    """What a caller wants written for one feature."""
+
+    feature: FeatureKey
+    frame: Any
+    processed: Any = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The same, checked: records, and the parents that they cover if the feature expands."""
+
+    plan: FeaturePlan
+    frame: Incoming
+    parents: pa.Table | None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is anything to write."""
+        return self.frame.columns.num_rows + (self.parents or pa.table({})).num_rows > 0
 
 
 class Committing:
@@ -46,26 +75,77 @@ class Committing:
         self._sources = sources
         self._materialization_id = materialization_id
 
-    def write(self, graph: FeatureGraph, plan: FeaturePlan, frame: Any) -> Commit | None:
-        """Append a frame's records."""
-        incoming = Incoming(plan, frame)
-        check_duplicates(plan, self._backend, incoming.columns, "The frame")
-        if incoming.columns.num_rows == 0:
-            return None
+    def write(self, graph: FeatureGraph, writes: Sequence[Write]) -> list[Commit]:
+        """Append the records of some features under one commit."""
+        incoming = [self._checked(graph.plan(write.feature), write) for write in writes]
+        incoming = [each for each in incoming if each.has_rows]
+        if not incoming:
+            return []
         with self._backend.transaction() as transaction:
-            self._prepare(transaction, graph, plan)
-            table = transaction.table(plan.definition.table)
-            stored = None if table is None else table.schema().to_pyarrow()
-            commit = self._catalog.next_commit(transaction)
-            staged = incoming.staged(self._backend, stored, commit)
-            try:
-                superseded = self._known(transaction, plan, staged, table)
-                key = ("write", plan, incoming.raw, staged.schema())
-                sql = self._backend.sql(lambda: incoming.rows(staged), key)
-                rows = transaction.append(plan.definition.table, sql)
-            finally:
-                self._backend.drop(staged)
-            return self._add(transaction, graph, plan, (commit, WRITE, rows, superseded))
+            self._tables.make(transaction)
+            number = self._catalog.next_commit(transaction)
+            return [self._append(transaction, graph, each, number) for each in incoming]
+
+    def _checked(self, plan: FeaturePlan, write: Write) -> Batch:
+        check_processed(plan, write.processed)
+        frame = Incoming(plan, write.frame)
+        check_duplicates(plan, self._backend, frame.columns, "The frame")
+        parents = processed_parents(plan, frame, write.processed) if plan.expands else None
+        return Batch(plan, frame, parents)
+
+    def _append(
+        self, transaction: Transaction, graph: FeatureGraph, batch: Batch, number: int
+    ) -> Commit:
+        plan, table = batch.plan, batch.plan.definition.table
+        self._prepare(transaction, graph, plan)
+        stored = transaction.table(table)
+        schema = None if stored is None else stored.schema().to_pyarrow()
+        staged = batch.frame.staged(self._backend, schema, number)
+        try:
+            superseded, deleted = self._known(transaction, plan, staged, stored), 0
+            if batch.parents is not None:
+                known, deleted = self._replace(transaction, plan, batch.parents, staged, number)
+                superseded += known
+            key = ("write", plan, batch.frame.raw, staged.schema())
+            sql = self._backend.sql(lambda: batch.frame.rows(staged), key)
+            rows = transaction.append(table, sql)
+        finally:
+            self._backend.drop(staged)
+        return self._add(
+            transaction, graph, plan, number, WRITE, rows, superseded=superseded, deleted=deleted
+        )
+
+    def _replace(
+        self,
+        transaction: Transaction,
+        plan: FeaturePlan,
+        parents: pa.Table,
+        staged: ir.Table,
+        number: int,
+    ) -> tuple[int, int]:
+        """Tombstone the former children of these parents, and remember the parents.
+
+        Returns:
+            How many parents had been processed before, and how many children are gone.
+        """
+        covered = self._backend.stage("metaxy_parents", parents)
+        try:
+            superseded = deleted = 0
+            if transaction.has(plan.definition.table):
+                live = live_records(self._sources.open(transaction, plan.definition))
+                former = replaced_children(live, covered, staged, plan.grain, plan.id_columns)
+                deleted = self._tombstone(transaction, plan.definition.table, former, number)
+            name = sc.parents_table(plan.definition.table)
+            known = transaction.table(name)
+            if known is not None:
+                found = checks.known_ids(covered, known, plan.grain)
+                sql = self._backend.sql(lambda: found)
+                superseded = int(transaction.fetch(sql)["records"][0].as_py())
+            rows = parent_rows(covered, number)
+            transaction.append(name, self._backend.sql(lambda: rows))
+            return superseded + deleted, deleted
+        finally:
+            self._backend.drop(covered)
 
     def delete(
         self,
@@ -79,28 +159,35 @@ class Committing:
         """Delete the records that a frame or a filter names."""
         ids = self._wanted_ids(plan, frame, filters)
         with self._backend.transaction() as transaction:
-            self._prepare(transaction, graph, plan)
+            self._tables.make(transaction)
             if not transaction.has(plan.definition.table):
                 return None
+            self._prepare(transaction, graph, plan)
             source = self._sources.open(transaction, plan.definition)
             staged = None if ids is None else self._backend.stage("metaxy_deleted_ids", ids)
             try:
                 records = _selected(source, staged, filters)
                 commit = self._catalog.next_commit(transaction)
-                delete = self._erase if hard else self._tombstone
-                rows = delete(transaction, plan, records, commit)
+                rows = self._remove(transaction, plan, records, commit, hard=hard)
             finally:
                 if staged is not None:
                     self._backend.drop(staged)
             if rows == 0:
                 return None
-            operation, superseded = (HARD_DELETE, 0) if hard else (DELETE, rows)
-            return self._add(transaction, graph, plan, (commit, operation, rows, superseded))
+            return self._add(
+                transaction,
+                graph,
+                plan,
+                commit,
+                HARD_DELETE if hard else DELETE,
+                rows,
+                superseded=0 if hard else rows,
+                deleted=rows,
+            )
 
     # ------------------------------------------------------------------ details
 
     def _prepare(self, transaction: Transaction, graph: FeatureGraph, plan: FeaturePlan) -> None:
-        self._tables.make(transaction)
         self._definitions.add(transaction, graph, plan.key)
 
     def _add(
@@ -108,9 +195,13 @@ class Committing:
         transaction: Transaction,
         graph: FeatureGraph,
         plan: FeaturePlan,
-        change: tuple[int, str, int, int],
+        number: int,
+        operation: str,
+        rows: int,
+        *,
+        superseded: int,
+        deleted: int,
     ) -> Commit:
-        number, operation, rows, superseded = change
         commit = Commit(
             id=number,
             feature=plan.key,
@@ -118,6 +209,7 @@ class Committing:
             operation=operation,
             rows=rows,
             superseded=superseded,
+            deleted=deleted,
             created_at=dt.datetime.now(dt.UTC),
             materialization_id=self._materialization_id,
         )
@@ -149,24 +241,43 @@ class Committing:
         check_ids(plan.key, plan.id_columns, table)
         return table.select(list(plan.id_columns))
 
-    def _tombstone(
-        self, transaction: Transaction, plan: FeaturePlan, records: ir.Table, commit: int
+    def _remove(
+        self,
+        transaction: Transaction,
+        plan: FeaturePlan,
+        records: ir.Table,
+        commit: int,
+        *,
+        hard: bool,
     ) -> int:
-        import ibis
+        """Delete records; of an expansion also the memory that their parents were processed."""
+        targets = [(plan.definition.table, records, plan.id_columns)]
+        if plan.expands:
+            own = self._sources.open(transaction, plan.definition)
+            live = live_records(self._sources.open_work(transaction, plan, own))
+            parents = parents_of(live, records, plan.grain)
+            targets.insert(0, (sc.parents_table(plan.definition.table), parents, plan.grain))
+        removed = 0
+        for table, rows, ids in targets:
+            if hard:
+                removed = self._erase(transaction, table, rows, ids)
+            else:
+                removed = self._tombstone(transaction, table, rows, commit)
+        return removed
 
-        rows = records.mutate(
-            **{sc.COMMIT: ibis.literal(commit, "int64"), sc.DELETED: ibis.literal(value=True)}
-        )
-        return transaction.append(plan.definition.table, self._backend.sql(lambda: rows))
+    def _tombstone(
+        self, transaction: Transaction, table: str, records: ir.Table, commit: int
+    ) -> int:
+        rows = parent_rows(records, commit, deleted=True)
+        return transaction.append(table, self._backend.sql(lambda: rows))
 
     def _erase(
-        self, transaction: Transaction, plan: FeaturePlan, records: ir.Table, commit: int
+        self, transaction: Transaction, table: str, records: ir.Table, columns: Sequence[str]
     ) -> int:
-        del commit
-        ids = transaction.fetch(self._backend.sql(lambda: records.select(*plan.id_columns)))
+        ids = transaction.fetch(self._backend.sql(lambda: records.select(*columns)))
         staged = self._backend.stage("metaxy_erased_ids", ids)
         try:
-            return transaction.remove(plan.definition.table, staged, plan.id_columns)
+            return transaction.remove(table, staged, columns)
         finally:
             self._backend.drop(staged)
 

@@ -104,7 +104,7 @@ class Increment(IncrementNames):
         from metaxy_core.store.reading import presented
 
         if self._orphaned is None:
-            return self._frame(compare.ORPHANED).select(self._plan.id_columns)
+            return self._frame(compare.ORPHANED).select(self._plan.grain)
         rows = self._backend.fetch(self._backend.sql(lambda: self._orphaned))
         return pl.DataFrame(presented(self._plan.definition, rows))
 
@@ -118,14 +118,13 @@ class Increment(IncrementNames):
             Frames like ``stale``; on new records ``metaxy_changed_fields`` names every field.
         """
         import polars as pl
-        import pyarrow as pa
 
         wanted = self._rows.filter(self._rows[sc.STATUS].isin([compare.NEW, compare.STALE])).drop(
             sc.STATUS
         )
         for batch in self._backend.stream(self._backend.sql(lambda: wanted), size):
             if batch.num_rows:
-                yield pl.DataFrame(self._presented(pa.Table.from_batches([batch]), changed=True))
+                yield pl.DataFrame(self._presented(batch, changed=True))
 
     def close(self) -> None:
         """Release the rows before the object goes; frames already fetched stay."""

@@ -82,7 +82,7 @@ class Reading:
         self._sources = sources
         self._definition = definition
         self._columns = columns
-        self._predicate = None if filters is None else parse_filter(filters)
+        self._filter = None if filters is None else parse_filter(filters)
 
     def records(self, *, history: bool, include_deleted: bool) -> Records:
         """The records, not read yet."""
@@ -96,7 +96,7 @@ class Reading:
                     rows = rows.filter(~rows[sc.DELETED])
                 written = snapshot.has(self._definition.table)
                 rows = _with_commits(rows, source) if written else _without_commits(rows)
-                rows = filtered(rows, self._predicate, self._definition.key)
+                rows = filtered(rows, self._filter, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))
                 found = snapshot.fetch(self._backend.sql(lambda: wanted))
             frame = presented(self._definition, found)
@@ -178,14 +178,14 @@ def presented(definition: FeatureDefinition, rows: pa.Table) -> pa.Table:
     if not any(sc.is_reserved(name) for name in rows.column_names):
         return rows
     fields = definition.spec.field_keys
-    provenance = [_version(rows, sc.provenance(field)) for field in fields]
-    data = [
-        pc.coalesce(_version(rows, sc.data_version(field)), own)
-        for field, own in zip(fields, provenance, strict=True)
-    ]
+    provenance = {field: single_chunk(rows[sc.provenance(field)]) for field in fields}
+    data = {
+        field: pc.coalesce(single_chunk(rows[sc.data_version(field)]), own)
+        for field, own in provenance.items()
+    }
     frame = rows.select(_user_columns(rows.column_names))
-    frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(fields, provenance))
-    frame = frame.append_column(sc.DATA_VERSION_BY_FIELD, versions_struct(fields, data))
+    frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(provenance))
+    frame = frame.append_column(sc.DATA_VERSION_BY_FIELD, versions_struct(data))
     for name, versions in ((sc.PROVENANCE, provenance), (sc.DATA_VERSION, data)):
         frame = frame.append_column(name, to_hex(record_version(definition.key, versions)))
     for name in (sc.FEATURE_VERSION, sc.COMMIT, sc.CREATED_AT):
@@ -201,9 +201,3 @@ def presented(definition: FeatureDefinition, rows: pa.Table) -> pa.Table:
 
 def _user_columns(names: Sequence[str]) -> list[str]:
     return [name for name in names if not sc.is_reserved(name)]
-
-
-def _version(rows: pa.Table, name: str) -> pa.Array:
-    from metaxy_core.store.columns import single_chunk
-
-    return single_chunk(rows[name])

@@ -38,13 +38,19 @@ def arrow_type(logical: str) -> pa.DataType | None:
     return _TYPES[logical]
 
 
-def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | None) -> pa.Table:
+def fitted(
+    definition: FeatureDefinition,
+    frame: pa.Table,
+    stored: pa.Schema | None,
+    keys: Sequence[str] = (),
+) -> pa.Table:
     """The id and user columns of a frame, in the types that the table has or will have.
 
     Args:
         definition: the feature; its ``extra`` setting decides about undeclared columns.
         frame: id columns and user columns, system columns already taken out.
         stored: the table's columns, or None before the first write.
+        keys: further columns that are kept, declared or not.
 
     Raises:
         MissingColumn: a required column is missing.
@@ -54,7 +60,7 @@ def fitted(definition: FeatureDefinition, frame: pa.Table, stored: pa.Schema | N
         NullValue: NULL in a column that is not nullable.
     """
     frame = _with_defaults(definition, frame)
-    kept = _kept(definition, frame.column_names)
+    kept = _kept(definition, frame.column_names, keys)
     _check_case(definition, kept, () if stored is None else stored.names)
     columns = {}
     for name in kept:
@@ -106,8 +112,8 @@ def _with_defaults(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
     return frame
 
 
-def _kept(definition: FeatureDefinition, names: Sequence[str]) -> list[str]:
-    declared = {column.name for column in definition.columns} | set(definition.spec.id_columns)
+def _kept(definition: FeatureDefinition, names: Sequence[str], keys: Sequence[str]) -> list[str]:
+    declared = {c.name for c in definition.columns} | {*definition.spec.id_columns, *keys}
     undeclared = [name for name in names if name not in declared]
     if undeclared and definition.extra == "forbid":
         raise UnexpectedColumn(

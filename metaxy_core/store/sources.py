@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.upstream import Source
+from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.catalog import Catalog, History
 from metaxy_core.store.schema import arrow_type
 
 if TYPE_CHECKING:
-    import ibis
     import ibis.expr.types as ir
 
 
@@ -35,6 +36,7 @@ class Sources:
         history: History | None = None,
         code_versions: tuple[tuple[FieldKey, str], ...] = (),
         ids_like: pa.Schema | None = None,
+        kept_columns: tuple[str, ...] = (),
     ) -> Source:
         """A feature's table; one that was never written is an empty one.
 
@@ -44,11 +46,13 @@ class Sources:
             history: what the catalog knows of its commits, where the caller has asked already.
             code_versions: current code versions of the fields that are going to be read.
             ids_like: types of the id columns, where the table does not exist yet.
+            kept_columns: further columns that it has to have.
         """
         history = history or self.histories(snapshot, [definition.key])[definition.key]
         rows = snapshot.table(definition.table)
         if rows is None:
-            rows = self._never_written(definition, ids_like)
+            names = (*definition.spec.id_columns, *kept_columns)
+            rows = self._never_written(definition, definition.table, names, ids_like)
         return Source(
             feature=definition.key,
             id_columns=definition.spec.id_columns,
@@ -59,18 +63,34 @@ class Sources:
             outdated=history.outdated(code_versions),
         )
 
+    def open_work(self, snapshot: Snapshot, plan: FeaturePlan, own: Source) -> Source:
+        """What a feature has processed: its records, or the parents of an expansion."""
+        if not plan.expands:
+            return own
+        name = sc.parents_table(plan.definition.table)
+        rows = snapshot.table(name)
+        if rows is None:
+            like = own.rows.schema().to_pyarrow()
+            rows = self._never_written(plan.definition, name, plan.grain, like)
+        fields = _version_columns(plan.definition)
+        return replace(own, id_columns=plan.grain, rows=_with_nulls(rows, fields))
+
     def histories(
         self, snapshot: Snapshot, features: Sequence[FeatureKey]
     ) -> dict[FeatureKey, History]:
         """What the catalog knows of some features' commits."""
         return self._catalog.histories(snapshot, features)
 
-    def _never_written(self, definition: FeatureDefinition, ids_like: pa.Schema | None) -> ir.Table:
-        columns = [
-            (name, _id_type(definition, name, ids_like)) for name in definition.spec.id_columns
-        ]
-        schema = pa.schema([*columns, (sc.COMMIT, pa.int64()), (sc.DELETED, pa.bool_())])
-        return self._backend.stage(f"{definition.table}__never_written", schema.empty_table())
+    def _never_written(
+        self,
+        definition: FeatureDefinition,
+        table: str,
+        names: Sequence[str],
+        ids_like: pa.Schema | None,
+    ) -> ir.Table:
+        columns = {name: _id_type(definition, name, ids_like) for name in names}
+        schema = pa.schema([*columns.items(), (sc.COMMIT, pa.int64()), (sc.DELETED, pa.bool_())])
+        return self._backend.stage(f"{table}__never_written", schema.empty_table())
 
 
 def source_key(source: Source) -> Hashable:
@@ -96,13 +116,20 @@ def _completed(definition: FeatureDefinition, rows: ir.Table) -> ir.Table:
     """The table with the columns that the definition has and the table does not have yet."""
     import ibis
 
-    missing: dict[str, ibis.Value] = {}
-    for column in definition.value_columns:
-        if column.name not in rows.columns:
-            kind = arrow_type(column.type)
-            missing[column.name] = ibis.null("string" if kind is None else ibis.dtype(kind))
-    for field in definition.spec.field_keys:
-        for name in (sc.provenance(field), sc.data_version(field)):
-            if name not in rows.columns:
-                missing[name] = ibis.null("int64")
+    declared = {
+        column.name: ibis.dtype(arrow_type(column.type) or pa.string())
+        for column in definition.value_columns
+    }
+    return _with_nulls(rows, {**declared, **_version_columns(definition)})
+
+
+def _version_columns(definition: FeatureDefinition) -> dict[str, str]:
+    names = (sc.provenance, sc.data_version)
+    return {name(field): "int64" for field in definition.spec.field_keys for name in names}
+
+
+def _with_nulls(rows: ir.Table, columns: Mapping[str, Any]) -> ir.Table:
+    import ibis
+
+    missing = {n: ibis.null(kind) for n, kind in columns.items() if n not in rows.columns}
     return rows.mutate(**missing) if missing else rows

@@ -31,6 +31,7 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "operation": "string",
         "rows": "int64",
         "superseded": "int64",
+        "deleted": "int64",
         "created_at": _TIME,
         "materialization_id": "string",
     },

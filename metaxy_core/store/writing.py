@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -53,19 +53,20 @@ class Incoming:
         raw: whether versions have to be computed from sample texts.
     """
 
-    def __init__(self, plan: FeaturePlan, frame: Any) -> None:
+    def __init__(self, plan: FeaturePlan, frame: Any, ids: tuple[str, ...] | None = None) -> None:
         table = to_arrow(plan.key, frame)
-        check_ids(plan.key, plan.id_columns, table)
+        ids = tuple(dict.fromkeys((*plan.id_columns, *plan.grain))) if ids is None else ids
+        check_ids(plan.key, ids, table)
         self.plan = plan
         self.columns = table
         self.versions: dict[str, pa.Array] = {}
         self.raw = False
         if table.num_rows:  # without rows, libraries lose the types of columns
-            self._take_apart(table)
+            self._take_apart(table, ids)
 
-    def _take_apart(self, table: pa.Table) -> None:
+    def _take_apart(self, table: pa.Table, ids: tuple[str, ...]) -> None:
         plan = self.plan
-        for name in plan.id_columns:
+        for name in ids:
             check_id_type(plan.key, name, table[name].type)
         table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
         check_reserved(plan.key, table.column_names, _FROM_INCREMENT)
@@ -82,7 +83,7 @@ class Incoming:
 
     def staged(self, backend: Backend, stored: pa.Schema | None, commit: int) -> ir.Table:
         """Fit the columns to the table's and make the frame readable in SQL."""
-        fit = fitted(self.plan.definition, self.columns, stored)
+        fit = fitted(self.plan.definition, self.columns, stored, self.plan.grain)
         for name, column in self.versions.items():
             fit = fit.append_column(name, column)
         number = pa.repeat(pa.scalar(commit, pa.int64()), fit.num_rows)
@@ -191,7 +192,7 @@ def _provenance(plan: FeaturePlan, table: pa.Table) -> dict[str, pa.Array]:
         for field in plan.fields
     }
     if sc.PROVENANCE in table.column_names:
-        _check_record_version(plan, table, list(found.values()))
+        _check_record_version(plan, table, found)
     return {sc.provenance(key): column for key, column in found.items()}
 
 
@@ -224,7 +225,7 @@ def _unreadable(text: pa.Array) -> object:
 
 
 def _check_record_version(
-    plan: FeaturePlan, table: pa.Table, provenance: Sequence[pa.Array]
+    plan: FeaturePlan, table: pa.Table, provenance: Mapping[FieldKey, pa.Array]
 ) -> None:
     expected = versions.to_hex(versions.record_version(plan.key, provenance))
     found = versions.single_chunk(table[sc.PROVENANCE]).cast(expected.type)

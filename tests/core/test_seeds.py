@@ -1,4 +1,4 @@
-"""The code of the reference's README and slides runs as it stands there, but for the import lines."""
+"""The code of the reference's README and slides runs as it stands there, imports apart."""
 
 from __future__ import annotations
 

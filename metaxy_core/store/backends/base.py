@@ -70,7 +70,7 @@ class Backend(Protocol):
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query over staged and kept tables, without opening the database."""
 
-    def stream(self, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+    def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
         """The same in batches of at most ``size`` rows."""
 
     def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:

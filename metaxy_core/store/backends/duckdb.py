@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from metaxy_core.engine.hashing import FUNCTION
 from metaxy_core.errors import (
@@ -29,12 +30,12 @@ from metaxy_core.errors import (
     StoreUnreachable,
 )
 from metaxy_core.store.backends.compiled import CompiledSql
+from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 MEMORY = ":memory:"
 _CATALOG = "metaxy_store"
@@ -152,7 +153,7 @@ class DuckDBBackend:
             self.connection.execute(f"DETACH {_CATALOG}")
 
     def _attach(self, path: Path, *, read_only: bool) -> None:
-        option = " (READ_ONLY)" if read_only else ""
+        option = " (TYPE duckdb, READ_ONLY)" if read_only else " (TYPE duckdb)"
         source = str(path)
         if read_only and not self._read_only and not path.exists() and path.parent.is_dir():
             source, option = MEMORY, ""
@@ -212,14 +213,15 @@ class DuckDBBackend:
     def fetch(self, sql: str) -> pa.Table:
         """Run a query over staged and kept tables."""
         with self.turn:
-            return self.connection.execute(sql).to_arrow_table()
+            return with_durations(self.connection.execute(sql).to_arrow_table())
 
-    def stream(self, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+    def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
         """Run a query on a connection of its own and give its rows as they come."""
         with self.turn:
             cursor = self.connection.cursor()
         try:
-            yield from cursor.execute(sql).to_arrow_reader(size)
+            for batch in cursor.execute(sql).to_arrow_reader(size):
+                yield with_durations(pa.Table.from_batches([batch]))
         finally:
             cursor.close()
 
@@ -272,7 +274,7 @@ class DuckDBSession:
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query."""
-        return self._connection.execute(sql).to_arrow_table()
+        return with_durations(self._connection.execute(sql).to_arrow_table())
 
     def keep(self, sql: str) -> ir.Table:
         """Materialise a query in the in-memory database, which may spill to disk."""
@@ -329,7 +331,6 @@ def _to_sql(expression: ir.Table) -> str:
 @lru_cache(maxsize=1024)
 def _ibis_schema(arrow: bytes) -> ibis.Schema:
     import ibis
-    import pyarrow as pa
 
     return ibis.Schema.from_pyarrow(pa.ipc.read_schema(pa.py_buffer(arrow)))
 

@@ -1,4 +1,4 @@
-"""Increments are forgotten whenever the interpreter gets to it; the store has to take it at any time."""
+"""Increments are forgotten whenever the interpreter gets to it, which may be at any time."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -175,7 +175,7 @@ def test_a_chosen_column_that_is_nowhere_is_named(project: Project) -> None:
 
 @pytest.mark.parametrize("option", [{"columns": ["path"]}, {"filter": "path = 'p'"}], ids=str)
 def test_an_upstream_that_was_never_written_calls_for_nothing_whatever_is_wanted_of_it(
-    project: Project, option: dict[str, object]
+    project: Project, option: dict[str, Any]
 ) -> None:
     video = project.feature("video")
     copy = project.feature("copy", deps=[mx.FeatureDep(feature=video, **option)])
