@@ -165,6 +165,14 @@ class ColumnCollision(DefinitionError):
             f"FeatureDep(columns=[...]) on one of them."
         )
 
+    @classmethod
+    def from_id(cls, feature: object, there: str, here: str, upstream: object) -> Self:
+        return cls(
+            f"Column {there!r} of '{upstream}' would come to '{feature}' as {here!r}, which is an "
+            f"id column there; rename it with FeatureDep(rename={{...}}), or leave it out with "
+            f"columns=[...]."
+        )
+
 
 class IdColumnMismatch(DefinitionError):
     """Id columns that the deps cannot give under the declared lineage."""
@@ -331,7 +339,8 @@ class UnknownStore(ConfigError):
     def from_config(cls, store: str, where: str, known: Sequence[object]) -> Self:
         return cls(
             f"Store {store!r} is not configured in {where}: add a table [stores.{store}] with "
-            f'path = "metadata.duckdb", or choose another store ({_nearest(store, known).rstrip(".")}).'
+            f'path = "metadata.duckdb", or choose another store '
+            f"({_nearest(store, known).rstrip('.')})."
         )
 
 

@@ -1,6 +1,7 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
 from metaxy_dagster.errors import AssetError
+from metaxy_dagster.increments import Children
 from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.outcome import data_version
@@ -9,6 +10,7 @@ from metaxy_dagster.translator import MetaxyTranslator
 
 __all__ = [
     "AssetError",
+    "Children",
     "MetaxyIOManager",
     "MetaxyStoreResource",
     "MetaxyTranslator",

@@ -56,6 +56,29 @@ class Tally:
         return f"{self.counts.new} new, {self.counts.stale} stale{f' ({fields})' if fields else ''}"
 
 
+@dataclass(frozen=True)
+class Children:
+    """A frame of an expansion's records, with the parents that it covers.
+
+    Return or yield it where a parent may have no child: such a parent is then remembered, and does
+    not come back with the next increment.
+
+    Attributes:
+        frame: the children.
+        processed: the increment's rows of all parents that were processed.
+
+    Example:
+        >>> import polars as pl
+        >>> parents = pl.DataFrame({"video_id": ["a", "b"]})
+        >>> chunks = pl.DataFrame({"video_id": ["a"], "chunk": [0]})
+        >>> Children(chunks, processed=parents).frame.height
+        1
+    """
+
+    frame: Any
+    processed: Any
+
+
 @dataclass
 class IncrementOutput:
     """What an asset's step hands to the IO manager: work that is still being done.
@@ -124,8 +147,11 @@ def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:
     return (frame for frame in value if frame is not None)
 
 
+_FRAMES = (Children, pa.RecordBatch, pa.RecordBatchReader, nw.DataFrame, nw.LazyFrame)
+
+
 def _is_frame(value: Any) -> bool:
-    if isinstance(value, (pa.RecordBatch, pa.RecordBatchReader, nw.DataFrame, nw.LazyFrame)):
+    if isinstance(value, _FRAMES):
         return True
     return nw.from_native(value, pass_through=True) is not value
 

@@ -108,6 +108,7 @@ def metaxify(
       ``ins={"name": Feature}`` or ``ins={"name": dg.AssetIn(...)}`` says.
 
     It returns a frame, or yields frames, each of which is committed before the next is asked for.
+    For an expansion, ``Children(frame, processed=parents)`` also tells which parents are done.
     A generator adds metadata with ``context.add_asset_metadata``: to ``add_output_metadata`` its
     output is closed before it begins.
     A root feature's function without ``increment`` returns or yields the samples, every record

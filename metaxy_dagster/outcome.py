@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.catalog import Commit
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Counts
-from metaxy_dagster.increments import IncrementOutput, Log, Tally
+from metaxy_dagster.increments import Children, IncrementOutput, Log, Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,11 +61,14 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
     commits: list[Commit] = []
     preview: pa.Table | None = None
     for frame in output.frames:
-        table = to_arrow(output.feature.key, frame)
-        commit = output.store.write(output.feature, table, materialization_id=materialization_id)
+        rows, processed = _children(frame)
+        table = to_arrow(output.feature.key, rows)
+        commit = output.store.write(
+            output.feature, table, processed=processed, materialization_id=materialization_id
+        )
         if commit is not None:
             commits.append(commit)
-            preview = table.slice(0, PREVIEW_ROWS)
+            preview = table.slice(0, PREVIEW_ROWS) if table.num_rows else preview
             log(f"{output.feature}: commit {commit.id} with {commit.rows} records.")
     return Outcome(
         tally=output.tally if output.tally.resolved else _tally_of(commits, output.tally),
@@ -74,6 +77,11 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
         preview=preview,
         seconds=time.monotonic() - output.started,
     )
+
+
+def _children(frame: Any) -> tuple[Any, Any]:
+    """A frame, and the parents that it covers where it says so."""
+    return (frame.frame, frame.processed) if isinstance(frame, Children) else (frame, None)
 
 
 def _delete_orphans(output: IncrementOutput, materialization_id: str) -> int:

@@ -82,6 +82,8 @@ class _Predicates:
                 text = self._value(left)
                 self._require(_family(text.type()) == "text", "is no text to LIKE", text)
                 return text.like(pattern)
+            case Binary("/" | "%", _, Constant(0)):
+                return ibis.null("float64")
             case Binary(name, left, right) if name in _ARITHMETIC:
                 return _ARITHMETIC[name](self._number(left), self._number(right))
             case Binary(name, left, right):
@@ -118,8 +120,8 @@ class _Predicates:
             return ibis.null("boolean")
         if families == {"time", "text"}:
             left, right = _as_times(left, right)
-        elif len(families) > 1:
-            self._require(False, f"compares {left.type()} with {right.type()}", left)
+        fitting = len({_family(left.type()), _family(right.type())}) == 1
+        self._require(fitting, f"is compared with {right.type()}", left)
         return _COMPARISONS[name](left, right)
 
     def _membership(self, operand: Predicate, values: tuple[Constant, ...]) -> Any:
@@ -142,8 +144,7 @@ class _Predicates:
         if not holds:
             raise InvalidFilter.from_text(
                 self._condition.text,
-                f"{value.get_name() if value.has_name() else 'part of it'} {problem}, "
-                f"over '{self._feature}'",
+                f"{value.get_name()}, {value.type()} of '{self._feature}', {problem}",
             )
 
 

@@ -31,6 +31,7 @@ class Source:
         superseding: whether any commit superseded an older row.
         deleting: whether any commit deleted records.
         outdated: feature versions under which a read field had another code version.
+        written: whether the table exists; otherwise ``rows`` is an empty one.
     """
 
     feature: FeatureKey
@@ -40,6 +41,7 @@ class Source:
     superseding: bool
     deleting: bool
     outdated: frozenset[str] = frozenset()
+    written: bool = True
 
 
 def latest_rows(source: Source) -> ir.Table:
@@ -102,7 +104,12 @@ def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]
     """
     import ibis
 
-    records = filtered(live_records(source), dep.filter, dep.feature)
+    records = live_records(source)
+    if source.written:
+        records = filtered(records, dep.filter, dep.feature)
+    else:
+        absent = {there for there, _ in columns} - set(records.columns)
+        records = records.mutate(**{name: ibis.null("string") for name in sorted(absent)})
     if dep.aggregates:
         return _groups(dep, source, records)
     reads = [UpstreamField(dep.feature, field) for field in dep.fields]

@@ -112,8 +112,8 @@ def _check_id_columns(
         _check_group(definition, dep, upstream, definitions)
     elif dep.lineage.kind == "expansion" and set(dep.lineage.on or given) != set(given):
         raise IdColumnMismatch(
-            f"Feature '{definition.key}' expands '{upstream.key}' on {list(dep.lineage.on)}, but its "
-            f"records are identified by {list(given)}; give expansion(on={list(given)})."
+            f"Feature '{definition.key}' expands '{upstream.key}' on {list(dep.lineage.on)}, but "
+            f"its records are identified by {list(given)}; give expansion(on={list(given)})."
         )
     elif finer := [name for name in given if name not in grain]:
         raise IdColumnMismatch(
@@ -140,14 +140,14 @@ def _check_group(
     if dep.columns:
         raise InvalidSpec(
             f"Feature '{definition.key}' aggregates '{upstream.key}' and asks for its columns "
-            f"{list(dep.columns)}; a group has no one value of them. Leave columns out, and read the "
-            f"members with store.read."
+            f"{list(dep.columns)}; a group has no one value of them. Leave columns out, and read "
+            f"the members with store.read."
         )
     available = {dep.rename.get(name, name) for name in _known_columns(upstream, definitions)}
     if not upstream.has_open_columns and (missing := sorted(set(on) - available)):
         raise IdColumnMismatch(
-            f"Feature '{definition.key}' aggregates '{upstream.key}' on {missing}, which it does not "
-            f"have; it has {sorted(available)}. Correct `on`, or map names with rename."
+            f"Feature '{definition.key}' aggregates '{upstream.key}' on {missing}, which it does "
+            f"not have; it has {sorted(available)}. Correct `on`, or map names with rename."
         )
 
 
@@ -187,10 +187,7 @@ def _check_collisions(
     for dep in deps:
         for name in carried_columns(dep, definitions[dep.feature]):
             if name in grain_of(definition.spec, definitions):
-                raise ColumnCollision(
-                    f"Dep '{dep.feature}' of '{definition.key}' brings column {name!r}, which is "
-                    f"an id column there; rename it with FeatureDep(rename={{...}})."
-                )
+                raise ColumnCollision.from_id(definition.key, name, name, dep.feature)
             if name in brought:
                 raise ColumnCollision.from_deps(definition.key, name, brought[name], dep.feature)
             brought[name] = dep.feature

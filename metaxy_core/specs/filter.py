@@ -142,6 +142,11 @@ class _Translation:
         self.text = text
 
     def predicate(self, node: Any) -> Predicate:
+        """The tree of a node; some nodes carry their own NOT."""
+        found = self._positive(node)
+        return Negation(found) if node.args.get("negate") else found
+
+    def _positive(self, node: Any) -> Predicate:
         from sqlglot import expressions as exp
 
         operators: dict[type, Operator] = {

@@ -54,9 +54,12 @@ def from_hex(text: pa.Array) -> pa.Array | None:
     """
     if text.null_count or not pc.all(pc.equal(pc.binary_length(text), HEX_DIGITS)).as_py():
         return None
+    characters = _characters(text)
     try:
-        digits = binascii.unhexlify(_characters(text))
+        digits = binascii.unhexlify(characters)
     except (binascii.Error, ValueError):
+        return None
+    if binascii.hexlify(digits) != characters:  # upper case is somebody else's text
         return None
     values = np.frombuffer(digits, dtype=">i8").astype(np.int64)
     return None if (values < 0).any() else pa.array(values, pa.int64())

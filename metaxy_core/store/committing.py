@@ -13,8 +13,8 @@ from metaxy_core import system_columns as sc
 from metaxy_core.engine import checks
 from metaxy_core.engine.expansion import parents_of, replaced_children
 from metaxy_core.engine.filters import filtered
-from metaxy_core.engine.upstream import Source, live_records
-from metaxy_core.errors import MissingColumn
+from metaxy_core.engine.upstream import Source, latest_rows, live_records
+from metaxy_core.errors import MissingColumn, WrongColumnType
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
@@ -25,7 +25,7 @@ from metaxy_core.store.definitions import DefinitionLog
 from metaxy_core.store.expansion import check_processed, parent_rows, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
-from metaxy_core.store.sources import Sources
+from metaxy_core.store.sources import Sources, check_own
 from metaxy_core.store.tables import CatalogTables
 from metaxy_core.store.writing import Incoming, check_duplicates
 
@@ -53,7 +53,8 @@ class Batch:
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to write."""
-        return self.frame.columns.num_rows + (self.parents or pa.table({})).num_rows > 0
+        parents = 0 if self.parents is None else self.parents.num_rows
+        return bool(self.frame.columns.num_rows or parents)
 
 
 class Committing:
@@ -99,6 +100,7 @@ class Committing:
         plan, table = batch.plan, batch.plan.definition.table
         self._prepare(transaction, graph, plan)
         stored = transaction.table(table)
+        check_own(plan.definition, stored)
         schema = None if stored is None else stored.schema().to_pyarrow()
         staged = batch.frame.staged(self._backend, schema, number)
         try:
@@ -164,9 +166,11 @@ class Committing:
                 return None
             self._prepare(transaction, graph, plan)
             source = self._sources.open(transaction, plan.definition)
+            if ids is not None:
+                _check_types(source, ids)
             staged = None if ids is None else self._backend.stage("metaxy_deleted_ids", ids)
             try:
-                records = _selected(source, staged, filters)
+                records = _selected(source, staged, filters, hard=hard)
                 commit = self._catalog.next_commit(transaction)
                 rows = self._remove(transaction, plan, records, commit, hard=hard)
             finally:
@@ -282,10 +286,18 @@ class Committing:
             self._backend.drop(staged)
 
 
-def _selected(source: Source, ids: ir.Table | None, filters: str | None) -> ir.Table:
-    records = live_records(source)
+def _selected(source: Source, ids: ir.Table | None, filters: str | None, *, hard: bool) -> ir.Table:
+    records = latest_rows(source) if hard else live_records(source)
     if filters is not None:
         records = filtered(records, parse_filter(filters), source.feature)
     if ids is not None:
         records = records.semi_join(ids, list(source.id_columns))
     return records
+
+
+def _check_types(source: Source, ids: pa.Table) -> None:
+    for name in source.id_columns:
+        wanted, found = source.rows[name].type().to_pyarrow(), ids.schema.field(name).type
+        alike = pa.types.is_integer(found) and pa.types.is_integer(wanted)
+        if ids.num_rows and found != wanted and not alike:
+            raise WrongColumnType.from_types(source.feature, name, found, wanted)

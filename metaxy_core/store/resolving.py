@@ -208,7 +208,9 @@ class Resolution:
         carried = {dep.feature: _columns(dep, opened[dep.feature]) for dep in self._plan.deps}
         brought: dict[str, FeatureKey] = {}
         for feature, pairs in carried.items():
-            for _, here in pairs:
+            for there, here in pairs:
+                if here in self._plan.grain:
+                    raise ColumnCollision.from_id(self._plan.key, there, here, feature)
                 if here in brought:
                     raise ColumnCollision.from_deps(self._plan.key, here, brought[here], feature)
                 brought[here] = feature
@@ -229,6 +231,8 @@ def _upstream_ids(dep: DepPlan, own: Source) -> pa.Schema:
 
 def _columns(dep: DepPlan, source: Source) -> tuple[tuple[str, str], ...]:
     available = [name for name in source.rows.columns if not sc.is_reserved(name)]
+    if dep.columns is not None and not source.written:
+        return dep.columns
     if dep.columns is not None:
         for there, _ in dep.columns:
             if there not in available:

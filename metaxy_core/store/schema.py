@@ -92,8 +92,8 @@ def check_reserved(feature: FeatureKey, names: Sequence[str], expected: Sequence
     for name in names:
         if is_reserved(name) and name not in expected:
             raise UnexpectedColumn(
-                f"Column {name!r} in the frame for '{feature}' begins with 'metaxy_', which is kept "
-                f"for system columns, and is none that belongs there "
+                f"Column {name!r} in the frame for '{feature}' begins with 'metaxy_', which is "
+                f"kept for system columns, and is none that belongs there "
                 f"({', '.join(expected)}); rename or drop it. Nothing was written."
             )
 
@@ -132,8 +132,8 @@ def _check_case(definition: FeatureDefinition, names: Sequence[str], stored: Seq
         other = known.get(name.lower(), name)
         if other != name:
             raise UnexpectedColumn(
-                f"Column {name!r} in the frame for '{definition.key}' differs only in case from its "
-                f"column {other!r}; rename it. Nothing was written."
+                f"Column {name!r} in the frame for '{definition.key}' differs only in case from "
+                f"its column {other!r}; rename it. Nothing was written."
             )
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from metaxy_core import system_columns as sc
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.upstream import Source
+from metaxy_core.errors import NotAStore
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Backend, Snapshot
@@ -50,6 +51,8 @@ class Sources:
         """
         history = history or self.histories(snapshot, [definition.key])[definition.key]
         rows = snapshot.table(definition.table)
+        written = rows is not None
+        check_own(definition, rows)
         if rows is None:
             names = (*definition.spec.id_columns, *kept_columns)
             rows = self._never_written(definition, definition.table, names, ids_like)
@@ -61,6 +64,7 @@ class Sources:
             superseding=history.superseding,
             deleting=history.deleting,
             outdated=history.outdated(code_versions),
+            written=written,
         )
 
     def open_work(self, snapshot: Snapshot, plan: FeaturePlan, own: Source) -> Source:
@@ -93,6 +97,16 @@ class Sources:
         return self._backend.stage(f"{table}__never_written", schema.empty_table())
 
 
+def check_own(definition: FeatureDefinition, rows: ir.Table | None) -> None:
+    """A table of a feature's name that is not ours is left alone."""
+    if rows is not None and not {sc.COMMIT, sc.DELETED} <= set(rows.columns):
+        raise NotAStore(
+            f"The database has a table {definition.table!r} that no store made, so feature "
+            f"'{definition.key}' cannot use this name. Rename the table or the feature, or give "
+            f"the store a file of its own."
+        )
+
+
 def source_key(source: Source) -> Hashable:
     """What decides about the SQL made from a source."""
     return (
@@ -101,6 +115,7 @@ def source_key(source: Source) -> Hashable:
         source.superseding,
         source.deleting,
         source.outdated,
+        source.written,
     )
 
 

@@ -210,8 +210,8 @@ def _parsed(plan: FeaturePlan, field: FieldKey, text: pa.Array, table: pa.Table)
     if parsed is None:
         raise ForeignProvenance(
             f"The provenance of field '{field}' in the frame for '{plan.key}' is not what "
-            f"resolve_update gave (16 hex digits each), for example {_unreadable(text)!r}. Keep the "
-            f"increment's metaxy_ columns as they are; nothing was written."
+            f"resolve_update gave (16 hex digits each), for example {_unreadable(text)!r}. Keep "
+            f"the increment's metaxy_ columns as they are; nothing was written."
         )
     return parsed
 

@@ -129,11 +129,11 @@ class Lab:
         return dg.materialize(list(assets), instance=self.instance, resources=resources, **options)
 
     def records(self, feature: Any, **options: Any) -> list[dict[str, Any]]:
-        """The user columns of what is stored, by id."""
+        """The user columns of what is stored, in order."""
         with self.store.open() as store:
             frame = store.read(feature, **options).to_polars()
         columns = [name for name in frame.columns if not name.startswith("metaxy_")]
-        return frame.select(columns).sort(columns[0]).to_dicts()
+        return frame.select(columns).sort(columns).to_dicts()
 
     def commits(self, feature: Any) -> list[list[str]]:
         """The ids in each commit of a feature, oldest first."""

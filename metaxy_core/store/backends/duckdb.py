@@ -12,9 +12,9 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from metaxy_core.engine.hashing import FUNCTION
 from metaxy_core.errors import (
+    ConfigError,
     NotAStore,
     ReadOnlyStore,
     StoreClosed,
@@ -30,27 +31,20 @@ from metaxy_core.errors import (
     StoreUnreachable,
 )
 from metaxy_core.store.backends.compiled import CompiledSql
+from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
-    import ibis
     import ibis.expr.types as ir
 
 MEMORY = ":memory:"
-_CATALOG = "metaxy_store"
 _HASH = (
     f"CREATE OR REPLACE MACRO {FUNCTION}(x) AS "
     f"(md5_number(x) & 9223372036854775807::UHUGEINT)::BIGINT"
 )
-_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
-
-
-def quoted(name: str) -> str:
-    """An identifier in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:
@@ -86,14 +80,14 @@ class DuckDBBackend:
         self._lock_timeout = lock_timeout
         self.turn = threading.RLock()
         self._kept: set[str] = set()
+        self._forgotten: deque[str] = deque()
+        self._in_transaction = False
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(
-            MEMORY, config={**defaults, **settings}
-        )
+        self._connection: duckdb.DuckDBPyConnection | None = _connected({**defaults, **settings})
         self._connection.execute(_HASH)
         self._connection.execute("SET TimeZone = 'UTC'")
         if self._path is None:
-            self._connection.execute(f"ATTACH '{MEMORY}' AS {_CATALOG}")
+            self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -132,32 +126,51 @@ class DuckDBBackend:
 
     @contextmanager
     def _begun(self) -> Iterator[DuckDBSession]:
-        self.connection.execute("BEGIN")
+        self._drop_forgotten()
+        self._in_transaction = True
         try:
+            self.connection.execute("BEGIN")
             yield DuckDBSession(self, self.connection)
-        except BaseException:
+            self.connection.execute("COMMIT")
+        except BaseException as error:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
+            if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
+                raise self._refusal(error, read_only=False) from error
             raise
-        self.connection.execute("COMMIT")
+        finally:
+            self._in_transaction = False
+
+    def _drop_forgotten(self) -> None:
+        """Drop the tables of increments that nobody holds any more."""
+        while self._forgotten and self._connection is not None:
+            name = self._forgotten.popleft()
+            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            self._kept.discard(name)
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[None]:
         if self._path is None:
             yield
             return
-        self._attach(self._path, read_only=read_only)
+        is_new = not self._path.exists()
         try:
-            yield
-        finally:
-            self.connection.execute(f"DETACH {_CATALOG}")
+            self._attach(self._path, read_only=read_only)
+            try:
+                yield
+            finally:
+                self.connection.execute(f"DETACH {CATALOG}")
+        except StoreUnreachable:
+            if is_new and not read_only:  # what could not be made is in nobody's way
+                self._path.unlink(missing_ok=True)
+            raise
 
     def _attach(self, path: Path, *, read_only: bool) -> None:
         option = " (TYPE duckdb, READ_ONLY)" if read_only else " (TYPE duckdb)"
         source = str(path)
         if read_only and not self._read_only and not path.exists() and path.parent.is_dir():
             source, option = MEMORY, ""
-        statement = f"ATTACH {_text(source)} AS {_CATALOG}{option}"
+        statement = f"ATTACH {_text(source)} AS {CATALOG}{option}"
         deadline = time.monotonic() + self._lock_timeout
         pause = _FIRST_PAUSE
         while True:
@@ -229,118 +242,32 @@ class DuckDBBackend:
         """A table of the file."""
         import ibis
 
-        return ibis.table(columns, name=name, catalog=_CATALOG, database="main")
+        return ibis.table(columns, name=name, catalog=CATALOG, database="main")
 
     def drop(self, table: ir.Table) -> None:
         """Forget a staged or kept table; nothing happens after ``close``."""
         name = table.get_name()
+        if name in self._kept:  # may be called at any moment, even within a transaction
+            self._forgotten.append(name)
+            if not self._in_transaction and self.turn.acquire(blocking=False):
+                try:
+                    self._drop_forgotten()
+                finally:
+                    self.turn.release()
+            return
         with self.turn:
-            if self._connection is None:
-                return
-            if name in self._kept:
-                self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-                self._kept.discard(name)
-            else:
+            if self._connection is not None:
                 self._connection.unregister(name)
+
+    def release_name(self, name: str) -> None:
+        """Give back the name of a table that was not made after all."""
+        self._kept.discard(name)
 
     def kept_name(self) -> str:
         """A free name for a kept table; names are used again so that their SQL is too."""
         number = next(n for n in itertools.count(1) if f"metaxy_kept_{n}" not in self._kept)
         self._kept.add(f"metaxy_kept_{number}")
         return f"metaxy_kept_{number}"
-
-
-class DuckDBSession:
-    """The attached file inside one transaction."""
-
-    def __init__(self, backend: DuckDBBackend, connection: duckdb.DuckDBPyConnection) -> None:
-        self._backend = backend
-        self._connection = connection
-        rows = connection.execute(_TABLES, [_CATALOG]).fetchall()
-        self._tables = {str(name) for (name,) in rows}
-        self._opened: dict[str, ir.Table] = {}
-
-    def has(self, name: str) -> bool:
-        """Whether the file has a table."""
-        return name in self._tables
-
-    def table(self, name: str) -> ir.Table | None:
-        """A table of the file."""
-        if name not in self._tables:
-            return None
-        if name not in self._opened:
-            self._opened[name] = self._backend.stored(name, self._schema(_stored(name)))
-        return self._opened[name]
-
-    def fetch(self, sql: str) -> pa.Table:
-        """Run a query."""
-        return with_durations(self._connection.execute(sql).to_arrow_table())
-
-    def keep(self, sql: str) -> ir.Table:
-        """Materialise a query in the in-memory database, which may spill to disk."""
-        import ibis
-
-        name = self._backend.kept_name()
-        self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
-        return ibis.table(self._schema(quoted(name)), name=name)
-
-    def _schema(self, table: str) -> ibis.Schema:
-        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
-        return _ibis_schema(empty.schema.serialize().to_pybytes())
-
-    def append(self, table: str, sql: str) -> int:
-        """Insert by column name."""
-        if table not in self._tables:
-            self._connection.execute(f"CREATE TABLE {_stored(table)} AS {sql} WITH NO DATA")
-            self._tables.add(table)
-        self._add_columns(table, sql)
-        self._opened.pop(table, None)
-        inserted = self._connection.execute(
-            f"INSERT INTO {_stored(table)} BY NAME {sql}"
-        ).fetchone()
-        return int(inserted[0]) if inserted else 0
-
-    def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
-        """Delete by equality with a staged frame."""
-        matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
-        erased = self._connection.execute(
-            f"DELETE FROM {_stored(table)} AS t USING {quoted(staged.get_name())} AS s "  # noqa: S608
-            f"WHERE {matches}"
-        ).fetchone()
-        return int(erased[0]) if erased else 0
-
-    def _add_columns(self, table: str, sql: str) -> None:
-        known = {name.lower() for name in self._types(f"TABLE {_stored(table)}")}
-        for name, kind in self._types(sql).items():
-            if name.lower() not in known:
-                self._connection.execute(
-                    f"ALTER TABLE {_stored(table)} ADD COLUMN {quoted(name)} {kind}"
-                )
-
-    def _types(self, sql: str) -> dict[str, str]:
-        rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
-        return {str(row[0]): str(row[1]) for row in rows}
-
-
-def _to_sql(expression: ir.Table) -> str:
-    import ibis
-
-    return str(ibis.duckdb.compile(expression))
-
-
-@lru_cache(maxsize=1024)
-def _ibis_schema(arrow: bytes) -> ibis.Schema:
-    import ibis
-
-    return ibis.Schema.from_pyarrow(pa.ipc.read_schema(pa.py_buffer(arrow)))
-
-
-def _stored(table: str) -> str:
-    return f"{_CATALOG}.main.{quoted(table)}"
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0]
 
 
 class DuckDBMetadataStore(MetadataStore):
@@ -376,3 +303,23 @@ class DuckDBMetadataStore(MetadataStore):
                 settings=settings or {},
             )
         )
+
+
+def _connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(MEMORY, config=dict(settings))
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"DuckDB does not accept the settings {dict(settings)!r}; correct them in "
+            f"DuckDBMetadataStore(settings=...). DuckDB says: {_first_line(error)}"
+        ) from error
+
+
+def _to_sql(expression: ir.Table) -> str:
+    import ibis
+
+    return str(ibis.duckdb.compile(expression))
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]

@@ -148,12 +148,13 @@ def test_a_file_named_like_a_module_of_python_does_no_harm(workspace):
     assert changes(result.stdout) == ALL_UNCHANGED
 
 
-def test_free_metadata_need_not_be_json(workspace):
+def test_metadata_that_json_cannot_hold_is_refused(workspace):
     spec = "mx.FeatureSpec(key='a', metadata={'made_by': object()})"
     source = f"import metaxy_core as mx\nclass A(mx.Feature, spec={spec}): pass"
     workspace.write("features.py", source)
     result = workspace.run("graph", "diff", "features.py", "--format", "json")
-    assert changes(result.stdout) == {"a": {"default": "unchanged"}}
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "FeatureSpec 'a': metadata" in result.stderr
 
 
 def test_diff_names_a_module_that_cannot_be_imported(workspace):

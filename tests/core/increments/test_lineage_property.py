@@ -58,8 +58,7 @@ def fitting(made: list[Any], level: str) -> list[tuple[str, str]]:
     return [
         (above.key, lineages[above.level, level])
         for above in made
-        if (above.level, level) in lineages
-        and (above.level != "child" or above.grain == "id")
+        if (above.level, level) in lineages and (above.level != "child" or above.grain == "id")
     ]
 
 
@@ -114,7 +113,10 @@ class World:
         if not self.features[key].deps:
             texts = self.state.samples[key]
             samples = pl.DataFrame(
-                {"id": list(texts), "metaxy_provenance_by_field": [{"x": t} for t in texts.values()]},
+                {
+                    "id": list(texts),
+                    "metaxy_provenance_by_field": [{"x": t} for t in texts.values()],
+                },
                 schema={
                     "id": pl.String,
                     "metaxy_provenance_by_field": pl.Struct({"x": pl.String}),
@@ -161,7 +163,9 @@ class World:
             return
         group = {id_: self.draw(st.sampled_from(["g0", "g1"])) for id_ in chosen}
         if feature.level != "g":
-            rows = rows.with_columns(g=pl.Series([group[i] for i in rows[feature.level]], dtype=pl.String))
+            rows = rows.with_columns(
+                g=pl.Series([group[i] for i in rows[feature.level]], dtype=pl.String)
+            )
         with self.graph.use():
             self.store.write(key, rows)
         for id_ in chosen:
@@ -221,7 +225,9 @@ def test_every_increment_through_lineage_equals_the_oracle(
         for _ in range(data.draw(st.integers(1, 5))):
             key = data.draw(st.sampled_from(sorted(world.features)))
             kinds = ["process", "process", "delete", "bump"]
-            kind = data.draw(st.sampled_from(kinds if world.features[key].deps else [*kinds, "sample"]))
+            kind = data.draw(
+                st.sampled_from(kinds if world.features[key].deps else [*kinds, "sample"])
+            )
             getattr(world, kind)(key)
         for key in world.features:
             world.check(key)

@@ -102,7 +102,9 @@ def test_a_folder_that_does_not_exist_is_named_and_not_made(
 def test_a_place_where_no_file_can_be_made_is_named(project: Project) -> None:
     video = project.feature("video")
     with mx.DuckDBMetadataStore("/proc/x.duckdb") as store:
-        caught = refused_everywhere(store, video, project.samples(v1="a"), StoreError)
+        assert store.read(video).to_polars().height == 0
+        with pytest.raises(StoreError) as caught:
+            store.write(video, project.samples(v1="a"))
         says(caught, "'/proc/x.duckdb'", "folder")
 
 
@@ -149,8 +151,14 @@ def test_a_database_with_a_table_of_a_feature_s_name_is_refused_and_kept(
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE video AS SELECT 'mine' AS id, 42 AS answer")
     with mx.DuckDBMetadataStore(path) as store:
-        caught = refused_everywhere(store, video, project.samples(v1="a"), MetaxyError)
-        says(caught, str(path), "video")
+        for call in (
+            lambda: store.read(video).to_polars(),
+            lambda: store.resolve_update(video, project.samples(v1="a")),
+            lambda: store.write(video, project.samples(v1="a")),
+        ):
+            with pytest.raises(NotAStore) as caught:
+                call()
+            says(caught, "'video'", "no store made", "Rename the table or the feature")
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("FROM video").fetchall() == [("mine", 42)]
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 def kept_tables(store: mx.MetadataStore) -> int:
+    """Tables of increments that are left once the store is used again."""
+    store.snapshots()
     backend: Any = store._backend
     query = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'metaxy_kept_%'"
     return backend.connection.execute(query).fetchone()[0]

@@ -166,14 +166,12 @@ def test_a_writer_waits_until_the_file_is_free(
     assert commit.id == 2
 
 
-@pytest.mark.parametrize("commits_before", [0, 1, 2, 4])
+@pytest.mark.parametrize("commits_before", [1, 2, 3, 5])
 def test_a_writer_that_is_killed_leaves_whole_commits(
     project: Project, path: Path, video: type[mx.Feature], start: Start, commits_before: int
 ) -> None:
     writer = start("writer.py", path, "killed", 1_000)
     assert writer.stdout is not None
-    while not path.exists():
-        assert writer.poll() is None
     told = [int(writer.stdout.readline()) for _ in range(commits_before)]
     writer.kill()
     told += [int(line) for line in writer.communicate()[0].split()]

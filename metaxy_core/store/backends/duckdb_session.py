@@ -1,0 +1,126 @@
+"""The attached DuckDB file inside one transaction: what a snapshot or a change can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from metaxy_core.store.backends.durations import with_durations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import ibis
+    import ibis.expr.types as ir
+
+CATALOG: Final = "metaxy_store"
+_TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
+
+
+def quoted(name: str) -> str:
+    """An identifier in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Keeper(Protocol):
+    """What a session needs of the backend that opened it."""
+
+    def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:
+        """A table of the file whose columns are known."""
+
+    def kept_name(self) -> str:
+        """A free name for a kept table."""
+
+    def release_name(self, name: str) -> None:
+        """Give back the name of a table that was not made after all."""
+
+
+class DuckDBSession:
+    """The attached file inside one transaction."""
+
+    def __init__(self, backend: Keeper, connection: duckdb.DuckDBPyConnection) -> None:
+        self._backend = backend
+        self._connection = connection
+        rows = connection.execute(_TABLES, [CATALOG]).fetchall()
+        self._tables = {str(name) for (name,) in rows}
+        self._opened: dict[str, ir.Table] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether the file has a table."""
+        return name in self._tables
+
+    def table(self, name: str) -> ir.Table | None:
+        """A table of the file."""
+        if name not in self._tables:
+            return None
+        if name not in self._opened:
+            self._opened[name] = self._backend.stored(name, self._schema(_stored(name)))
+        return self._opened[name]
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query."""
+        return with_durations(self._connection.execute(sql).to_arrow_table())
+
+    def keep(self, sql: str) -> ir.Table:
+        """Materialise a query in the in-memory database, which may spill to disk."""
+        import ibis
+
+        name = self._backend.kept_name()
+        try:
+            self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
+        except duckdb.Error:
+            self._backend.release_name(name)
+            raise
+        return ibis.table(self._schema(quoted(name)), name=name)
+
+    def _schema(self, table: str) -> ibis.Schema:
+        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
+        return _ibis_schema(empty.schema.serialize().to_pybytes())
+
+    def append(self, table: str, sql: str) -> int:
+        """Insert by column name."""
+        if table not in self._tables:
+            self._connection.execute(f"CREATE TABLE {_stored(table)} AS {sql} WITH NO DATA")
+            self._tables.add(table)
+        self._add_columns(table, sql)
+        self._opened.pop(table, None)
+        inserted = self._connection.execute(
+            f"INSERT INTO {_stored(table)} BY NAME {sql}"
+        ).fetchone()
+        return int(inserted[0]) if inserted else 0
+
+    def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
+        """Delete by equality with a staged frame."""
+        matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
+        erased = self._connection.execute(
+            f"DELETE FROM {_stored(table)} AS t USING {quoted(staged.get_name())} AS s "  # noqa: S608
+            f"WHERE {matches}"
+        ).fetchone()
+        return int(erased[0]) if erased else 0
+
+    def _add_columns(self, table: str, sql: str) -> None:
+        known = {name.lower() for name in self._types(f"TABLE {_stored(table)}")}
+        for name, kind in self._types(sql).items():
+            if name.lower() not in known:
+                self._connection.execute(
+                    f"ALTER TABLE {_stored(table)} ADD COLUMN {quoted(name)} {kind}"
+                )
+
+    def _types(self, sql: str) -> dict[str, str]:
+        rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+
+@lru_cache(maxsize=1024)
+def _ibis_schema(arrow: bytes) -> ibis.Schema:
+    import ibis
+
+    return ibis.Schema.from_pyarrow(pa.ipc.read_schema(pa.py_buffer(arrow)))
+
+
+def _stored(table: str) -> str:
+    return f"{CATALOG}.main.{quoted(table)}"
