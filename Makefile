@@ -38,7 +38,8 @@ lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/lint-imports --no-logo
 
 bench: $(INSTALLED) ## Run the benchmarks
-	$(BIN)/pytest benchmarks --benchmark-only $(ARGS)
+	$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds $(ARGS)
+	$(BIN)/python -m benchmarks.against_sql
 
 docs: $(INSTALLED) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

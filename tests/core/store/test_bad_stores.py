@@ -99,6 +99,19 @@ def test_a_folder_that_does_not_exist_is_named_and_not_made(
     assert not path.parent.exists()
 
 
+def test_a_link_to_a_disk_that_is_away_is_refused_and_kept(
+    project: Project, path: Path, tmp_path: Path
+) -> None:
+    video = project.feature("video")
+    path.symlink_to(tmp_path / "unmounted" / "metadata.duckdb")
+    with mx.DuckDBMetadataStore(path) as store:
+        with pytest.raises(StoreUnreachable) as caught:
+            store.write(video, project.samples(v1="a"))
+        says(caught, str(path))
+        assert path.is_symlink()
+        refused_everywhere(store, video, project.samples(v1="a"), StoreUnreachable)
+
+
 def test_a_place_where_no_file_can_be_made_is_named(project: Project) -> None:
     video = project.feature("video")
     with mx.DuckDBMetadataStore("/proc/x.duckdb") as store:
