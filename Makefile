@@ -26,10 +26,10 @@ demo: $(INSTALLED) ## Run the example from end to end, on real media
 	$(BIN)/python -m example_project.demo
 
 test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 test-all: $(INSTALLED) ## The same with the slow tests
-	$(BIN)/pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow" $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/ruff check .

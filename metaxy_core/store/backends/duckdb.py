@@ -8,10 +8,12 @@ transaction, so that another process waits for milliseconds and not for the leng
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import tempfile
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -153,22 +155,31 @@ class DuckDBBackend:
         if self._path is None:
             yield
             return
-        is_new = not self._path.exists()
+        if not read_only and _is_absent(self._path):
+            self._make_file(self._path)
+        self._attach(self._path, read_only=read_only)
         try:
-            self._attach(self._path, read_only=read_only)
-            try:
-                yield
-            finally:
-                self.connection.execute(f"DETACH {CATALOG}")
-        except StoreUnreachable:
-            if is_new and not read_only:  # what could not be made is in nobody's way
-                self._path.unlink(missing_ok=True)
-            raise
+            yield
+        finally:
+            self.connection.execute(f"DETACH {CATALOG}")
+
+    def _make_file(self, path: Path) -> None:
+        """Make the file under another name and link it into place: it is whole or absent."""
+        made = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            duckdb.connect(str(made)).close()
+            os.link(made, path)
+        except FileExistsError:
+            pass  # another process was faster, or a link leads to a disk that is away
+        except (duckdb.Error, OSError) as error:
+            raise self._refusal(error, read_only=False) from error
+        finally:
+            made.unlink(missing_ok=True)
 
     def _attach(self, path: Path, *, read_only: bool) -> None:
         option = " (TYPE duckdb, READ_ONLY)" if read_only else " (TYPE duckdb)"
         source = str(path)
-        if read_only and not self._read_only and not path.exists() and path.parent.is_dir():
+        if read_only and not self._read_only and _is_absent(path) and path.parent.is_dir():
             source, option = MEMORY, ""
         statement = f"ATTACH {_text(source)} AS {CATALOG}{option}"
         deadline = time.monotonic() + self._lock_timeout
@@ -192,7 +203,7 @@ class DuckDBBackend:
             f"process that holds it, or raise lock_timeout. DuckDB says: {_first_line(error)}"
         )
 
-    def _refusal(self, error: duckdb.Error, *, read_only: bool) -> Exception:
+    def _refusal(self, error: Exception, *, read_only: bool) -> Exception:
         reason = _first_line(error)
         if "not a valid DuckDB database file" in reason:
             return NotAStore(
@@ -305,6 +316,10 @@ class DuckDBMetadataStore(MetadataStore):
         )
 
 
+def _is_absent(path: Path) -> bool:
+    return not path.exists() and not path.is_symlink()
+
+
 def _connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(MEMORY, config=dict(settings))
@@ -321,5 +336,5 @@ def _to_sql(expression: ir.Table) -> str:
     return str(ibis.duckdb.compile(expression))
 
 
-def _first_line(error: duckdb.Error) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
