@@ -263,6 +263,14 @@ class InvalidSamples(DataError):
     """Samples given to a feature that takes none, or missing where they are needed."""
 
 
+class InvalidWrite(DataError):
+    """Arguments of a call on the store that contradict each other or are of the wrong kind."""
+
+    @classmethod
+    def from_argument(cls, name: str, value: object, expected: str) -> Self:
+        return cls(f"{name} is {value!r}; give {expected}. Nothing was done.")
+
+
 class UnsupportedFrame(DataError):
     """An object that is no data frame."""
 

@@ -10,19 +10,23 @@ if TYPE_CHECKING:
 
 
 def replaced_children(
-    live: ir.Table, parents: ir.Table, written: ir.Table, grain: Sequence[str], ids: Sequence[str]
+    live: ir.Table,
+    parents: ir.Table,
+    written: ir.Table | None,
+    grain: Sequence[str],
+    ids: Sequence[str],
 ) -> ir.Table:
     """The live children of some parents that a write does not bring again.
 
     Args:
         live: the live children.
         parents: the parents whose whole sets are written.
-        written: the children that are written.
+        written: the children that are written; None for none.
         grain: what identifies a parent.
         ids: what identifies a child.
     """
     former = live.semi_join(parents, list(grain))
-    return former.anti_join(written, list(ids))
+    return former if written is None else former.anti_join(written, list(ids))
 
 
 def parents_of(live: ir.Table, children: ir.Table, grain: Sequence[str]) -> ir.Table:

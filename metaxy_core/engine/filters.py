@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core.errors import InvalidFilter, UnknownColumn
@@ -119,7 +120,7 @@ class _Predicates:
         if "null" in families:
             return ibis.null("boolean")
         if families == {"time", "text"}:
-            left, right = _as_times(left, right)
+            left, right = self._time(left, right.type()), self._time(right, left.type())
         fitting = len({_family(left.type()), _family(right.type())}) == 1
         self._require(fitting, f"is compared with {right.type()}", left)
         return _COMPARISONS[name](left, right)
@@ -140,6 +141,17 @@ class _Predicates:
         found = given.isin([item.value for item in values if item.value is not None])
         return found if len(matches) == len(values) else found | ibis.null("boolean")
 
+    def _time(self, value: Any, kind: dt.DataType) -> Any:
+        """A literal text beside a date or time is read as one."""
+        import ibis
+
+        if _family(value.type()) != "text":
+            return value
+        text = getattr(value.op(), "value", None)
+        is_time = isinstance(text, str) and _is_iso(text)
+        self._require(is_time, f"is compared with {kind}", value)
+        return ibis.literal(text).cast(kind)
+
     def _require(self, holds: bool, problem: str, value: Any) -> None:  # noqa: FBT001
         if not holds:
             raise InvalidFilter.from_text(
@@ -148,11 +160,14 @@ class _Predicates:
             )
 
 
-def _as_times(left: Any, right: Any) -> tuple[Any, Any]:
-    """A text beside a date or time is read as one."""
-    if _family(left.type()) == "text":
-        return left.cast(right.type()), right
-    return left, right.cast(left.type())
+def _is_iso(text: str) -> bool:
+    for kind in (datetime, time):
+        try:
+            kind.fromisoformat(text)
+        except ValueError:
+            continue
+        return True
+    return False
 
 
 def _family(kind: dt.DataType) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-_HALF: Final = 2**32
+_HALF: Final = 32
+_LOW_HALF: Final = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def latest_rows(source: Source) -> ir.Table:
         .group_by(ids)
         .agg(metaxy_newest=lambda rows: rows[sc.COMMIT].max())
     )
-    joined = source.rows.left_join(newest, ids)
+    joined = source.rows.left_join(newest, ids, rname="{name}__metaxy_newest")
     current = joined.filter(
         joined.metaxy_newest.isnull() | (joined.metaxy_newest == joined[sc.COMMIT])
     )
@@ -145,11 +146,11 @@ def _groups(dep: DepPlan, source: Source, records: ir.Table) -> ir.Table:
     groups = members.group_by([here for _, here in dep.ids]).agg(
         metaxy_members=members.count(),
         **{
-            f"{version_name(read)}__high": (members[version_name(read)] // _HALF).sum()
+            f"{version_name(read)}__high": (members[version_name(read)] >> _HALF).sum()
             for read in reads
         },
         **{
-            f"{version_name(read)}__low": (members[version_name(read)] % _HALF).sum()
+            f"{version_name(read)}__low": (members[version_name(read)] & _LOW_HALF).sum()
             for read in reads
         },
         **{ready_name(dep): members[ready_name(dep)].all()},

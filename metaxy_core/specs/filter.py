@@ -22,9 +22,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Constant:
-    """A literal value."""
+    """A literal value; its kind tells 1 from TRUE, which are equal in Python."""
 
     value: Value
+    kind: str = field(init=False, repr=False, default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", type(self.value).__name__)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,6 @@ class Filter:
         return columns_of(self.predicate)
 
 
-@lru_cache(maxsize=512)
 def parse_filter(text: str) -> Filter:
     """Parse SQL text into a filter.
 
@@ -94,6 +97,15 @@ def parse_filter(text: str) -> Filter:
         >>> parse_filter("duration > 1.5").predicate
         Binary(operator='>', left=Column(name='duration'), right=Constant(value=Decimal('1.5')))
     """
+    if not isinstance(text, str):
+        raise InvalidFilter.from_text(repr(text), "is no text")
+    if "\0" in text:
+        raise InvalidFilter.from_text(text, "holds a NUL character")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Filter:
     import sqlglot
     from sqlglot.errors import SqlglotError
 
@@ -110,6 +122,15 @@ def parse_filter(text: str) -> Filter:
     if not _is_condition(predicate):
         raise InvalidFilter.from_text(text, "is a value, not a condition")
     return Filter(text, predicate)
+
+
+def _number(text: str) -> int | Decimal:
+    value = Decimal(text)
+    whole = text.isdigit() and value < _INT64_LIMIT
+    return int(text) if whole else value
+
+
+_INT64_LIMIT = 2**63
 
 
 def _is_condition(predicate: Predicate) -> bool:
@@ -212,7 +233,7 @@ class _Translation:
             case exp.Literal() if node.is_string:
                 return str(node.this)
             case exp.Literal():
-                return int(node.this) if node.is_int else Decimal(str(node.this))
+                return _number(str(node.this))
         raise self._refusal(node)
 
     def _refusal(self, node: Any) -> InvalidFilter:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from metaxy_core.compat import StoreNames
-from metaxy_core.errors import InvalidSamples
+from metaxy_core.errors import InvalidSamples, InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
@@ -164,7 +164,7 @@ class MetadataStore(StoreNames):
         graph, key = locate(feature)
         with self._backend.turn:
             committing = self._committing(materialization_id)
-            commits = committing.write(graph, [Write(key, frame, processed)])
+            commits = committing.write([Write(graph, key, frame, processed)])
         return commits[0] if commits else None
 
     def write_all(
@@ -176,7 +176,7 @@ class MetadataStore(StoreNames):
         """Append records of several features under one commit, all or none.
 
         Args:
-            frames: a frame for each feature; see ``write``.
+            frames: a frame for each feature; see ``write``. A feature is a class, key or text.
             materialization_id: what is doing this, for the records' history.
 
         Returns:
@@ -186,12 +186,9 @@ class MetadataStore(StoreNames):
             DataError: one of the frames cannot be written; nothing is.
         """
         located = [(*locate(feature), frame) for feature, frame in frames.items()]
-        if not located:
-            return {}
-        graph = located[0][0]
         with self._backend.turn:
-            writes = [Write(key, frame) for _, key, frame in located]
-            commits = self._committing(materialization_id).write(graph, writes)
+            writes = [Write(graph, key, frame) for graph, key, frame in located]
+            commits = self._committing(materialization_id).write(writes)
         return {commit.feature: commit for commit in commits}
 
     def delete(
@@ -239,6 +236,8 @@ class MetadataStore(StoreNames):
             return self._definitions.push(transaction, graph)
 
     def _committing(self, materialization_id: str | None) -> Committing:
+        if not isinstance(materialization_id, str | None):
+            raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
         return Committing(
             self._backend,
             self._tables,
@@ -308,8 +307,8 @@ def _predicate(text: str | None) -> Filter | None:
 
 
 def _checked_limit(limit: int | None) -> int | None:
-    if limit is not None and (isinstance(limit, bool) or limit < 1):
-        raise InvalidSamples(f"limit is {limit!r}; give a whole number of records from 1, or None.")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise InvalidWrite.from_argument("limit", limit, "a whole number from 1, or None")
     return limit
 
 

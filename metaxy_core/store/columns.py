@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metaxy_core import system_columns as sc
+from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.hashing import hash_text
 from metaxy_core.keys import FeatureKey, FieldKey
 
@@ -106,23 +107,21 @@ def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return combined
 
 
-def increment_frame(
-    feature: FeatureKey, fields: Sequence[FieldKey], rows: pa.Table, *, changed: bool
-) -> pa.Table:
+def increment_frame(definition: FeatureDefinition, rows: pa.Table, *, changed: bool) -> pa.Table:
     """Rows of an increment as users see them.
 
     Args:
-        feature: the feature they belong to.
-        fields: its fields.
+        definition: the feature they belong to.
         rows: id and carried columns, then provenance and changed flag of each field.
         changed: whether to tell which fields changed.
     """
+    fields = definition.spec.field_keys
     provenance = {field: single_chunk(rows[sc.provenance(field)]) for field in fields}
     frame = rows.drop_columns(
         [name for field in fields for name in (sc.provenance(field), sc.changed(field))]
     )
     frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(provenance))
-    frame = frame.append_column(sc.PROVENANCE, to_hex(record_version(feature, provenance)))
+    frame = frame.append_column(sc.PROVENANCE, to_hex(record_version(definition.key, provenance)))
     if changed:
         flags = {field: single_chunk(rows[sc.changed(field)]) for field in fields}
         frame = frame.append_column(sc.CHANGED_FIELDS, changed_fields(flags))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from metaxy_core.engine import checks
 from metaxy_core.engine.expansion import parents_of, replaced_children
 from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.upstream import Source, latest_rows, live_records
-from metaxy_core.errors import MissingColumn, WrongColumnType
+from metaxy_core.errors import InvalidWrite, MissingColumn, WrongColumnType
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
@@ -25,6 +26,7 @@ from metaxy_core.store.definitions import DefinitionLog
 from metaxy_core.store.expansion import check_processed, parent_rows, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
+from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import Sources, check_own
 from metaxy_core.store.tables import CatalogTables
 from metaxy_core.store.writing import Incoming, check_duplicates
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 class Write:
     """What a caller wants written for one feature."""
 
+    graph: FeatureGraph
     feature: FeatureKey
     frame: Any
     processed: Any = None
@@ -46,6 +49,7 @@ class Write:
 class Batch:
     """The same, checked: records, and the parents that they cover if the feature expands."""
 
+    graph: FeatureGraph
     plan: FeaturePlan
     frame: Incoming
     parents: pa.Table | None
@@ -76,53 +80,61 @@ class Committing:
         self._sources = sources
         self._materialization_id = materialization_id
 
-    def write(self, graph: FeatureGraph, writes: Sequence[Write]) -> list[Commit]:
-        """Append the records of some features under one commit."""
-        incoming = [self._checked(graph.plan(write.feature), write) for write in writes]
+    def write(self, writes: Sequence[Write]) -> list[Commit]:
+        """Append the records of some features under one commit.
+
+        Raises:
+            InvalidWrite: one feature comes twice.
+        """
+        _check_once([write.feature for write in writes])
+        incoming = [self._checked(write) for write in writes]
         incoming = [each for each in incoming if each.has_rows]
         if not incoming:
             return []
         with self._backend.transaction() as transaction:
             self._tables.make(transaction)
             number = self._catalog.next_commit(transaction)
-            return [self._append(transaction, graph, each, number) for each in incoming]
+            return [self._append(transaction, each, number) for each in incoming]
 
-    def _checked(self, plan: FeaturePlan, write: Write) -> Batch:
+    def _checked(self, write: Write) -> Batch:
+        plan = write.graph.plan(write.feature)
         check_processed(plan, write.processed)
         frame = Incoming(plan, write.frame)
         check_duplicates(plan, self._backend, frame.columns, "The frame")
         parents = processed_parents(plan, frame, write.processed) if plan.expands else None
-        return Batch(plan, frame, parents)
+        return Batch(write.graph, plan, frame, parents)
 
-    def _append(
-        self, transaction: Transaction, graph: FeatureGraph, batch: Batch, number: int
-    ) -> Commit:
-        plan, table = batch.plan, batch.plan.definition.table
-        self._prepare(transaction, graph, plan)
-        stored = transaction.table(table)
+    def _append(self, transaction: Transaction, batch: Batch, number: int) -> Commit:
+        plan = batch.plan
+        self._prepare(transaction, batch.graph, plan)
+        stored = transaction.table(plan.definition.table)
         check_own(plan.definition, stored)
-        schema = None if stored is None else stored.schema().to_pyarrow()
-        staged = batch.frame.staged(self._backend, schema, number)
+        rows = superseded = deleted = 0
+        staged = None
         try:
-            superseded, deleted = self._known(transaction, plan, staged, stored), 0
+            if batch.frame.columns.num_rows:
+                schema = None if stored is None else stored.schema().to_pyarrow()
+                staged = batch.frame.staged(self._backend, schema, number)
+                superseded = self._known(transaction, plan, staged, stored)
             if batch.parents is not None:
                 known, deleted = self._replace(transaction, plan, batch.parents, staged, number)
                 superseded += known
-            key = ("write", plan, batch.frame.raw, staged.schema())
-            sql = self._backend.sql(lambda: batch.frame.rows(staged), key)
-            rows = transaction.append(table, sql)
+            if staged is not None:
+                key = ("write", plan, batch.frame.raw, staged.schema())
+                sql = self._backend.sql(partial(batch.frame.rows, staged), key)
+                rows = transaction.append(plan.definition.table, sql)
         finally:
-            self._backend.drop(staged)
-        return self._add(
-            transaction, graph, plan, number, WRITE, rows, superseded=superseded, deleted=deleted
-        )
+            if staged is not None:
+                self._backend.drop(staged)
+        changed = {"superseded": superseded, "deleted": deleted}
+        return self._add(transaction, batch.graph, plan, number, WRITE, rows, **changed)
 
     def _replace(
         self,
         transaction: Transaction,
         plan: FeaturePlan,
         parents: pa.Table,
-        staged: ir.Table,
+        staged: ir.Table | None,
         number: int,
     ) -> tuple[int, int]:
         """Tombstone the former children of these parents, and remember the parents.
@@ -243,7 +255,7 @@ class Committing:
             return None
         table = to_arrow(plan.key, frame)
         check_ids(plan.key, plan.id_columns, table)
-        return table.select(list(plan.id_columns))
+        return as_declared(plan.definition, table.select(list(plan.id_columns)))
 
     def _remove(
         self,
@@ -293,6 +305,15 @@ def _selected(source: Source, ids: ir.Table | None, filters: str | None, *, hard
     if ids is not None:
         records = records.semi_join(ids, list(source.id_columns))
     return records
+
+
+def _check_once(features: Sequence[FeatureKey]) -> None:
+    for feature in features:
+        if features.count(feature) > 1:
+            raise InvalidWrite(
+                f"Feature '{feature}' is given twice to one write; put its rows into one frame. "
+                f"Nothing was written."
+            )
 
 
 def _check_types(source: Source, ids: pa.Table) -> None:

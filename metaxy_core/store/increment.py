@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from metaxy_core import system_columns as sc
 from metaxy_core.compat import IncrementNames
 from metaxy_core.engine import compare
+from metaxy_core.errors import InvalidWrite
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Backend
@@ -119,6 +120,8 @@ class Increment(IncrementNames):
         """
         import polars as pl
 
+        if type(size) is not int or size < 1:
+            raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
         wanted = self._rows.filter(self._rows[sc.STATUS].isin([compare.NEW, compare.STALE])).drop(
             sc.STATUS
         )
@@ -141,8 +144,7 @@ class Increment(IncrementNames):
     def _presented(self, rows: pa.Table, *, changed: bool) -> pa.Table:
         from metaxy_core.store.columns import increment_frame
 
-        fields = [field.key for field in self._plan.fields]
-        return increment_frame(self.feature, fields, rows, changed=changed)
+        return increment_frame(self._plan.definition, rows, changed=changed)
 
 
 def _drop(backend: Backend, kept: list[ir.Table]) -> None:

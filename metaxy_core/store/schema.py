@@ -69,10 +69,28 @@ def fitted(
         column = _cast(definition.key, name, frame[name], wanted)
         if stored is not None and name in stored.names:
             column = _cast(definition.key, name, column, stored.field(name).type)
-        if not at.is_null(column.type):
-            columns[name] = column
+        if _is_untyped(column.type):
+            continue
+        if not _is_storable(column.type):
+            raise WrongColumnType.from_types(
+                definition.key, name, column.type, "a type that the store keeps as it is"
+            )
+        columns[name] = column
         _check_null(definition, frame, name, declared)
     return pa.table(columns)
+
+
+def as_declared(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
+    """A frame whose declared columns have their declared types.
+
+    Raises:
+        WrongColumnType: a column does not fit its declared type.
+    """
+    for index, name in enumerate(frame.column_names):
+        column = frame.column(index)
+        wanted = _declared_type(definition.column(name), column.type)
+        frame = frame.set_column(index, name, _cast(definition.key, name, column, wanted))
+    return frame
 
 
 def check_id_type(feature: FeatureKey, name: str, found: pa.DataType) -> None:
@@ -157,7 +175,7 @@ def _cast(
         raise WrongColumnType.from_types(feature, name, found, wanted, detail)
     try:
         return column.cast(wanted)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise WrongColumnType.from_types(feature, name, found, wanted, str(error)) from error
 
 
@@ -168,11 +186,39 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
         lists = at.is_list(found) or at.is_large_list(found) or at.is_fixed_size_list(found)
         return bool(lists) and _fits(found.value_type, wanted.value_type)
     if at.is_struct(wanted):
-        return bool(at.is_struct(found))
+        return bool(at.is_struct(found)) and _fits_members(found, wanted)
     return _family(found) in _ACCEPTED.get(_family(wanted), {_family(wanted)})
 
 
+def _fits_members(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """A cast drops unknown members silently, so every member has to be known."""
+    known = {member.name: member.type for member in wanted}
+    return all(m.name in known and _fits(m.type, known[m.name]) for m in found)
+
+
+def _is_untyped(kind: pa.DataType) -> bool:
+    """Whether a column holds nothing but NULLs and empty lists, so that its type is not known."""
+    return bool(at.is_null(kind) or (at.is_list(kind) and _is_untyped(kind.value_type)))
+
+
+def _is_storable(kind: pa.DataType, *, nested: bool = False) -> bool:
+    """Whether every value of a type can be written and read back as it was."""
+    if at.is_nested(kind):
+        children = [kind.field(index).type for index in range(kind.num_fields)]
+        return bool(children) and all(_is_storable(child, nested=True) for child in children)
+    if nested and (at.is_duration(kind) or at.is_null(kind)):
+        return False
+    return not (
+        at.is_interval(kind)
+        or at.is_float16(kind)
+        or at.is_decimal256(kind)
+        or at.is_union(kind)
+        or isinstance(kind, pa.BaseExtensionType)
+    )
+
+
 _ACCEPTED = {
+    "integer": {"integer", "float"},
     "float": {"float", "integer", "decimal"},
     "decimal": {"decimal", "integer", "float"},
     "datetime": {"datetime", "date"},

@@ -59,7 +59,7 @@ class Sources:
         return Source(
             feature=definition.key,
             id_columns=definition.spec.id_columns,
-            rows=_completed(definition, rows),
+            rows=_completed(definition, rows, ids_like),
             commits=self._catalog.commits,
             superseding=history.superseding,
             deleting=history.deleting,
@@ -127,7 +127,9 @@ def _id_type(definition: FeatureDefinition, name: str, ids_like: pa.Schema | Non
     return declared or pa.string()
 
 
-def _completed(definition: FeatureDefinition, rows: ir.Table) -> ir.Table:
+def _completed(
+    definition: FeatureDefinition, rows: ir.Table, ids_like: pa.Schema | None
+) -> ir.Table:
     """The table with the columns that the definition has and the table does not have yet."""
     import ibis
 
@@ -135,7 +137,11 @@ def _completed(definition: FeatureDefinition, rows: ir.Table) -> ir.Table:
         column.name: ibis.dtype(arrow_type(column.type) or pa.string())
         for column in definition.value_columns
     }
-    return _with_nulls(rows, {**declared, **_version_columns(definition)})
+    ids = {
+        name: ibis.dtype(_id_type(definition, name, ids_like))
+        for name in definition.spec.id_columns
+    }
+    return _with_nulls(rows, {**ids, **declared, **_version_columns(definition)})
 
 
 def _version_columns(definition: FeatureDefinition) -> dict[str, str]:

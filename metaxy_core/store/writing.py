@@ -25,7 +25,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import SHOWN, check_ids, ids_where, shown_ids
 from metaxy_core.store.samples import canonical_samples, struct_names, text_of_values
-from metaxy_core.store.schema import check_id_type, check_reserved, fitted
+from metaxy_core.store.schema import as_declared, check_id_type, check_reserved, fitted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -68,6 +68,7 @@ class Incoming:
         plan = self.plan
         for name in ids:
             check_id_type(plan.key, name, table[name].type)
+        table = as_declared(plan.definition, table)
         table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
         check_reserved(plan.key, table.column_names, _FROM_INCREMENT)
         self.raw = is_raw(plan, table)
@@ -114,6 +115,7 @@ def sample_frame(plan: FeaturePlan, backend: Backend, samples: Any) -> pa.Table:
     for name in plan.id_columns:
         check_id_type(plan.key, name, table[name].type)
     check_reserved(plan.key, table.column_names, _FROM_SAMPLES)
+    table = as_declared(plan.definition, table)
     check_duplicates(plan, backend, table, "The samples")
     return canonical_samples(plan, table)
 
@@ -228,14 +230,20 @@ def _check_record_version(
     plan: FeaturePlan, table: pa.Table, provenance: Mapping[FieldKey, pa.Array]
 ) -> None:
     expected = versions.to_hex(versions.record_version(plan.key, provenance))
-    found = versions.single_chunk(table[sc.PROVENANCE]).cast(expected.type)
+    found = versions.single_chunk(table[sc.PROVENANCE])
+    if not pa.types.is_string(found.type):
+        raise ForeignProvenance(
+            f"{sc.PROVENANCE} of the frame for '{plan.key}' is {found.type}, expected text: keep "
+            f"the increment's metaxy_ columns as they are; nothing was written."
+        )
     differing = pc.invert(pc.fill_null(pc.equal(found, expected), fill_value=False))
     if pc.any(differing).as_py():
         ids = ids_where(table, plan.id_columns, differing)
         raise ForeignProvenance(
             f"The frame for '{plan.key}' carries provenance of another feature, or one that was "
-            f"altered, for record(s) {', '.join(map(str, ids[:SHOWN]))}. Write the rows that "
-            f"store.resolve_update({str(plan.key)!r}) gave; nothing was written."
+            f"altered, for record(s) "
+            f"{', '.join(map(str, ids[:SHOWN]))}. Write the rows that "
+            f"store.resolve_update({str(plan.key)!r}) gives now; nothing was written."
         )
 
 

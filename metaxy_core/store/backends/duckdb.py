@@ -83,11 +83,11 @@ class DuckDBBackend:
         self.turn = threading.RLock()
         self._kept: set[str] = set()
         self._forgotten: deque[str] = deque()
-        self._in_transaction = False
+        self._is_busy = False
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
         self._connection: duckdb.DuckDBPyConnection | None = _connected({**defaults, **settings})
         self._connection.execute(_HASH)
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         if self._path is None:
             self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
 
@@ -129,19 +129,26 @@ class DuckDBBackend:
     @contextmanager
     def _begun(self) -> Iterator[DuckDBSession]:
         self._drop_forgotten()
-        self._in_transaction = True
         try:
-            self.connection.execute("BEGIN")
-            yield DuckDBSession(self, self.connection)
-            self.connection.execute("COMMIT")
+            with self._busy():
+                self.connection.execute("BEGIN")
+                yield DuckDBSession(self, self.connection)
+                self.connection.execute("COMMIT")
         except BaseException as error:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
                 raise self._refusal(error, read_only=False) from error
             raise
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """While a result is pending or a transaction is open, no table may be dropped."""
+        before, self._is_busy = self._is_busy, True
+        try:
+            yield
         finally:
-            self._in_transaction = False
+            self._is_busy = before
 
     def _drop_forgotten(self) -> None:
         """Drop the tables of increments that nobody holds any more."""
@@ -236,7 +243,7 @@ class DuckDBBackend:
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query over staged and kept tables."""
-        with self.turn:
+        with self.turn, self._busy():
             return with_durations(self.connection.execute(sql).to_arrow_table())
 
     def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
@@ -260,7 +267,7 @@ class DuckDBBackend:
         name = table.get_name()
         if name in self._kept:  # may be called at any moment, even within a transaction
             self._forgotten.append(name)
-            if not self._in_transaction and self.turn.acquire(blocking=False):
+            if not self._is_busy and self.turn.acquire(blocking=False):
                 try:
                     self._drop_forgotten()
                 finally:
