@@ -128,7 +128,8 @@ def test_an_error_over_several_lines_is_told_in_one(workspace):
     assert "ValueError: one two" in line
 
 
-def test_an_error_is_red_in_a_terminal(workspace):
+def test_an_error_is_red_in_a_terminal(workspace, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
     workspace.write("metaxy.toml", "stoer = 'a'")
     result = workspace.run_process("list", FORCE_COLOR="1", TERM="xterm")
     assert result.stderr.startswith("\x1b[31mError: ")
