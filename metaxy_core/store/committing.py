@@ -23,13 +23,13 @@ from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Backend, Transaction
 from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Catalog, Commit
 from metaxy_core.store.definitions import DefinitionLog
-from metaxy_core.store.expansion import check_processed, parent_rows, processed_parents
+from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import Sources, check_own
 from metaxy_core.store.tables import CatalogTables
-from metaxy_core.store.writing import Incoming, check_duplicates
+from metaxy_core.store.writing import Incoming, check_duplicates, stamped
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -155,7 +155,7 @@ class Committing:
                 found = checks.known_ids(covered, known, plan.grain)
                 sql = self._backend.sql(lambda: found)
                 superseded = int(transaction.fetch(sql)["records"][0].as_py())
-            rows = parent_rows(covered, number)
+            rows = stamped(covered, number)
             transaction.append(name, self._backend.sql(lambda: rows))
             return superseded + deleted, deleted
         finally:
@@ -284,7 +284,7 @@ class Committing:
     def _tombstone(
         self, transaction: Transaction, table: str, records: ir.Table, commit: int
     ) -> int:
-        rows = parent_rows(records, commit, deleted=True)
+        rows = stamped(records, commit, deleted=True)
         return transaction.append(table, self._backend.sql(lambda: rows))
 
     def _erase(

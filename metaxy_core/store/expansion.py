@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -11,9 +11,6 @@ from metaxy_core.errors import ForeignProvenance, InvalidSamples
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.store.identity import SHOWN, shown_ids
 from metaxy_core.store.writing import Incoming
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 
 def processed_parents(plan: FeaturePlan, children: Incoming, processed: Any) -> pa.Table:
@@ -61,15 +58,6 @@ def check_processed(plan: FeaturePlan, processed: Any) -> None:
             f"'{plan.key}' is no expansion, so each processed record is a row of the frame; write "
             f"without processed=."
         )
-
-
-def parent_rows(staged: ir.Table, commit: int, *, deleted: bool = False) -> ir.Table:
-    """Rows for the table of processed parents."""
-    import ibis
-
-    return staged.mutate(
-        **{sc.COMMIT: ibis.literal(commit, "int64"), sc.DELETED: ibis.literal(value=deleted)}
-    )
 
 
 def _parents(plan: FeaturePlan, frame: Incoming) -> pa.Table:

@@ -108,6 +108,15 @@ class Incoming:
         )
 
 
+def stamped(rows: ir.Table, commit: int, *, deleted: bool = False) -> ir.Table:
+    """Rows under a commit, as written or as deleted by it."""
+    import ibis
+
+    return rows.mutate(
+        **{sc.COMMIT: ibis.literal(commit, "int64"), sc.DELETED: ibis.literal(value=deleted)}
+    )
+
+
 def sample_frame(plan: FeaturePlan, backend: Backend, samples: Any) -> pa.Table:
     """Samples of a root, checked and fitted, with the canonical text of each field."""
     table = to_arrow(plan.key, samples)
