@@ -20,15 +20,14 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import parse_filter
-from metaxy_core.store.backends.base import Backend, Transaction
-from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Catalog, Commit
-from metaxy_core.store.definitions import DefinitionLog
+from metaxy_core.store.backends.base import Transaction
+from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
+from metaxy_core.store.parts import Parts
 from metaxy_core.store.schema import as_declared
-from metaxy_core.store.sources import Sources, check_own
-from metaxy_core.store.tables import CatalogTables
+from metaxy_core.store.sources import check_own
 from metaxy_core.store.writing import Incoming, check_duplicates, stamped
 
 if TYPE_CHECKING:
@@ -64,20 +63,12 @@ class Batch:
 class Committing:
     """One change, under the id of whatever is making it."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        tables: CatalogTables,
-        catalog: Catalog,
-        definitions: DefinitionLog,
-        sources: Sources,
-        materialization_id: str | None,
-    ) -> None:
-        self._backend = backend
-        self._tables = tables
-        self._catalog = catalog
-        self._definitions = definitions
-        self._sources = sources
+    def __init__(self, parts: Parts, materialization_id: str | None) -> None:
+        self._backend = parts.backend
+        self._tables = parts.tables
+        self._catalog = parts.catalog
+        self._definitions = parts.definitions
+        self._sources = parts.sources
         self._materialization_id = materialization_id
 
     def write(self, writes: Sequence[Write]) -> list[Commit]:

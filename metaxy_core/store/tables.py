@@ -13,13 +13,14 @@ from metaxy_core.store.backends.base import Backend, Snapshot, Transaction
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 HASH: Final = "md5"
 
 STORE: Final = "metaxy__store"
 COMMITS: Final = "metaxy__commits"
 DEFINITIONS: Final = "metaxy__definitions"
 SNAPSHOTS: Final = "metaxy__snapshots"
+MIGRATIONS: Final = "metaxy__migrations"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -41,14 +42,27 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "code_versions": "string",
         "definition": "string",
         "definition_hash": "string",
+        "project": "string",
         "recorded_at": _TIME,
     },
     SNAPSHOTS: {
         "snapshot": "int64",
+        "project": "string",
         "version": "string",
         "features": "string",
         "definitions": "string",
         "recorded_at": _TIME,
+    },
+    MIGRATIONS: {
+        "migration": "string",
+        "feature": "string",
+        "from_version": "string",
+        "to_version": "string",
+        "fields": "string",
+        "records": "int64",
+        "left_stale": "int64",
+        sc.COMMIT: "int64",
+        "applied_at": _TIME,
     },
 }
 
@@ -80,7 +94,7 @@ class CatalogTables:
         """Make the tables, unless they exist."""
         if self.exist(transaction):
             return
-        for name in (COMMITS, DEFINITIONS, SNAPSHOTS):
+        for name in (COMMITS, DEFINITIONS, SNAPSHOTS, MIGRATIONS):
             self.append(transaction, name, [])
         row = {"format": FORMAT, "hash": HASH, "created_at": dt.datetime.now(dt.UTC)}
         self.append(transaction, STORE, [row])

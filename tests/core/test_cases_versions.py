@@ -84,7 +84,7 @@ def test_the_hash_is_the_first_eight_bytes_of_md5_little_endian_without_the_top_
 def in_duckdb() -> dict[str, int]:
     """The hash of each text, computed by the macro that the store defines."""
     with mx.DuckDBMetadataStore(":memory:") as store:
-        backend: Any = store._backend
+        backend: Any = store._parts.backend
         connection: duckdb.DuckDBPyConnection = backend.connection
         connection.register("texts", pl.DataFrame({"text": TEXTS}).to_arrow())
         query = "SELECT text, metaxy_hash(text) AS hashed, typeof(metaxy_hash(text)) FROM texts"
@@ -100,7 +100,7 @@ def test_duckdb_and_python_hash_alike(in_duckdb: dict[str, int], text: str) -> N
 
 def test_the_hash_of_null_is_null() -> None:
     with mx.DuckDBMetadataStore(":memory:") as store:
-        backend: Any = store._backend
+        backend: Any = store._parts.backend
         assert backend.connection.execute("SELECT metaxy_hash(NULL)").fetchone() == (None,)
 
 

@@ -276,7 +276,7 @@ def test_engine_settings_reach_the_engine(write):
         "metaxy.toml", "[stores.default]\npath=':memory:'\n[stores.default.settings]\nthreads = 1"
     )
     with mx.Config.load().open_store() as store:
-        threads = store._backend.fetch("SELECT current_setting('threads') AS threads")
+        threads = store._parts.backend.fetch("SELECT current_setting('threads') AS threads")
     assert pl.DataFrame(threads).item() == 1
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def kept_tables(store: mx.MetadataStore) -> int:
     """Tables of increments that are left once the store is used again."""
     store.snapshots()
-    backend: Any = store._backend
+    backend: Any = store._parts.backend
     query = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'metaxy_kept_%'"
     return backend.connection.execute(query).fetchone()[0]
 
@@ -62,7 +62,7 @@ def test_an_increment_forgotten_while_a_commit_is_made_does_not_disturb_it(
     video = project.feature("video")
     project.store.write(video, project.samples(v1="a"))
     increment = project.store.resolve_update(video, project.samples(v2="a"))
-    backend: Any = project.store._backend
+    backend: Any = project.store._parts.backend
 
     with backend.transaction() as transaction:
         increment.close()
@@ -77,7 +77,7 @@ def test_an_increment_forgotten_while_a_commit_fails_does_not_disturb_the_next_i
 ) -> None:
     video = project.feature("video")
     increment = project.store.resolve_update(video, project.samples(v1="a"))
-    backend: Any = project.store._backend
+    backend: Any = project.store._parts.backend
 
     def failing_commit() -> None:
         with backend.transaction():

@@ -1,0 +1,1 @@
+"""What users call on a store, a module for each subject."""

@@ -1,0 +1,48 @@
+"""Calls that read records and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metaxy_core.feature import locate
+from metaxy_core.keys import KeyLike
+from metaxy_core.store.catalog import History
+from metaxy_core.store.parts import Calls
+from metaxy_core.store.reading import Reading, Records
+
+
+class RecordCalls(Calls):
+    """Records as they are and as they were."""
+
+    def read(
+        self,
+        feature: KeyLike,
+        *,
+        columns: Sequence[str] | None = None,
+        filters: str | None = None,
+        history: bool = False,
+        include_deleted: bool = False,
+    ) -> Records:
+        """Records of a feature, read when ``.to_polars()``, ``.to_arrow()`` … is called.
+
+        Args:
+            feature: the feature.
+            columns: the columns wanted, user's and system's; None means all.
+            filters: SQL text over the records' columns, applied to their latest state.
+            history: every row ever written instead of the latest of each record.
+            include_deleted: deleted records too; ``metaxy_deleted_at`` tells.
+        """
+        graph, key = locate(feature)
+        reading = Reading(self._parts.backend, self._parts.sources, graph[key], columns, filters)
+        return reading.records(history=history, include_deleted=include_deleted)
+
+    def history(self, feature: KeyLike) -> History:
+        """What the catalog knows of a feature's commits, without touching its records."""
+        _, key = locate(feature)
+        with self._parts.backend.snapshot() as snapshot:
+            return self._parts.catalog.histories(snapshot, [key])[key]
+
+    def count(self, feature: KeyLike) -> int:
+        """How many records of a feature are stored and not deleted."""
+        graph, key = locate(feature)
+        return Reading(self._parts.backend, self._parts.sources, graph[key], None, None).count()

@@ -1,0 +1,179 @@
+"""What a feature is compared with: its own table, those of its deps, and the columns they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from metaxy_core import system_columns as sc
+from metaxy_core.engine.provenance import expected_from_upstream
+from metaxy_core.engine.upstream import Source
+from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
+from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.plan import DepPlan, FeaturePlan
+from metaxy_core.keys import FeatureKey
+from metaxy_core.store.backends.base import Snapshot
+from metaxy_core.store.sources import Sources, source_key
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+Carried = dict[FeatureKey, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tables of one comparison, checked against each other.
+
+    Attributes:
+        plan: the feature's plan.
+        own: its records.
+        work: what it has processed: its records, or the parents of an expansion.
+        upstream: the table of each dep; none for a root.
+        columns: for each dep the columns it brings, and their names here.
+    """
+
+    plan: FeaturePlan
+    own: Source
+    work: Source
+    upstream: Mapping[FeatureKey, Source]
+    columns: Carried
+
+    @property
+    def key(self) -> Hashable:
+        """What decides about the SQL made from them."""
+        sources = (*self.upstream.values(), self.work, self.own)
+        return tuple(source_key(source) for source in sources)
+
+    def expected(self) -> ir.Table:
+        """The records that the upstream calls for."""
+        return expected_from_upstream(self.plan, self.upstream, self.columns)
+
+
+def open_inputs(
+    snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
+) -> Inputs:
+    """Open the tables of a feature that has deps.
+
+    Raises:
+        UnknownColumn: a dep's lineage or ``columns`` names a column that its table does not have.
+        ColumnCollision: two deps bring one column.
+        WrongColumnType: an id has one type here and another one upstream.
+    """
+    own, upstream = _opened(snapshot, sources, graph, plan)
+    work = sources.open_work(snapshot, plan, own)
+    for dep in plan.deps:
+        _check_dep_ids(plan, dep, upstream[dep.feature], work)
+    return Inputs(plan, own, work, upstream, _carried(plan, upstream))
+
+
+def _opened(
+    snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
+) -> tuple[Source, dict[FeatureKey, Source]]:
+    """The feature's own table and those of its deps."""
+    keys = [plan.key, *(dep.feature for dep in plan.deps)]
+    histories = sources.histories(snapshot, keys)
+    own = sources.open(
+        snapshot,
+        plan.definition,
+        history=histories[plan.key],
+        ids_like=_known_ids(snapshot, graph, plan),
+        kept_columns=_beside_ids(plan),
+    )
+    upstream = {
+        dep.feature: sources.open(
+            snapshot,
+            graph[dep.feature],
+            history=histories[dep.feature],
+            code_versions=dep.code_versions,
+            ids_like=_upstream_ids(dep, own),
+            kept_columns=_beside_ids(graph.plan(dep.feature)),
+        )
+        for dep in plan.deps
+    }
+    return own, upstream
+
+
+def _known_ids(snapshot: Snapshot, graph: FeatureGraph, plan: FeaturePlan) -> pa.Schema:
+    """Types of the own id columns, as the first written upstream gives them."""
+    known: dict[str, pa.DataType] = {}
+    for dep in plan.deps:
+        table = snapshot.table(graph[dep.feature].table)
+        if table is not None:
+            types = table.schema()
+            for there, here in dep.ids:
+                if there in types:
+                    known.setdefault(here, types[there].to_pyarrow())
+    return pa.schema(list(known.items()))
+
+
+def _check_dep_ids(plan: FeaturePlan, dep: DepPlan, source: Source, own: Source) -> None:
+    rows = source.rows
+    for there, _ in dep.ids:
+        if there not in rows.columns:
+            known = [name for name in rows.columns if not sc.is_reserved(name)]
+            raise UnknownColumn.from_available(dep.feature, there, known, "The dep's lineage")
+    shared = rows.select(**{here: rows[there] for there, here in dep.ids})
+    check_id_types(plan, shared, own.rows, f"dep '{dep.feature}'")
+
+
+def check_id_types(plan: FeaturePlan, given: ir.Table, stored: ir.Table, what: str) -> None:
+    """Ids of one name have one type.
+
+    Raises:
+        WrongColumnType: they have not.
+    """
+    for name in plan.grain:
+        if name not in given.columns:
+            continue
+        found, wanted = given[name].type(), stored[name].type()
+        if found.copy(nullable=True) != wanted.copy(nullable=True) and not (
+            found.is_integer() and wanted.is_integer()
+        ):
+            raise WrongColumnType.from_types(
+                plan.key, name, found, wanted, f"in {what}, against the stored records"
+            )
+
+
+def _carried(plan: FeaturePlan, opened: Mapping[FeatureKey, Source]) -> Carried:
+    carried = {dep.feature: _columns(dep, opened[dep.feature]) for dep in plan.deps}
+    brought: dict[str, FeatureKey] = {}
+    for feature, pairs in carried.items():
+        for there, here in pairs:
+            if here in plan.grain:
+                raise ColumnCollision.from_id(plan.key, there, here, feature)
+            if here in brought:
+                raise ColumnCollision.from_deps(plan.key, here, brought[here], feature)
+            brought[here] = feature
+    return carried
+
+
+def _beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
+    """The columns of the parent that the records of an expansion carry beside their ids."""
+    return tuple(name for name in plan.grain if name not in plan.id_columns)
+
+
+def _upstream_ids(dep: DepPlan, own: Source) -> pa.Schema:
+    types = own.rows.schema()
+    return pa.schema(
+        [(there, types[here].to_pyarrow()) for there, here in dep.ids if here in types]
+    )
+
+
+def _columns(dep: DepPlan, source: Source) -> tuple[tuple[str, str], ...]:
+    available = [name for name in source.rows.columns if not sc.is_reserved(name)]
+    if dep.columns is not None and not source.written:
+        return dep.columns
+    if dep.columns is not None:
+        for there, _ in dep.columns:
+            if there not in available:
+                raise UnknownColumn.from_available(
+                    dep.feature, there, available, "FeatureDep(columns=...)"
+                )
+        return dep.columns
+    ids = {there for there, _ in dep.ids}
+    renames = dict(dep.rename)
+    return tuple((name, renames.get(name, name)) for name in available if name not in ids)

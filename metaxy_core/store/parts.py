@@ -1,0 +1,43 @@
+"""The parts of an open store that its calls share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.catalog import Catalog
+from metaxy_core.store.definitions import DefinitionLog
+from metaxy_core.store.sources import Sources
+from metaxy_core.store.tables import CatalogTables
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a store is made of.
+
+    Attributes:
+        backend: the database.
+        tables: the catalog's tables in it.
+        catalog: the commits.
+        definitions: the recorded definitions and snapshots.
+        sources: the features' tables.
+    """
+
+    backend: Backend
+    tables: CatalogTables
+    catalog: Catalog
+    definitions: DefinitionLog
+    sources: Sources
+
+    @classmethod
+    def of(cls, backend: Backend) -> Parts:
+        """The parts of a store in a database."""
+        tables = CatalogTables(backend)
+        catalog = Catalog(tables)
+        return cls(backend, tables, catalog, DefinitionLog(tables), Sources(backend, catalog))
+
+
+class Calls:
+    """Calls on the parts of a store."""
+
+    _parts: Parts
