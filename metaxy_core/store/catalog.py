@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WRITE = "write"
 DELETE = "delete"
 HARD_DELETE = "hard_delete"
+COMPACT = "compact"
 
 _OF_LAST = (
     sc.COMMIT,
@@ -39,8 +40,8 @@ class Commit:
         id: position in the store's history; later commits have larger ids.
         feature: what was changed.
         feature_version: the definition it was changed under.
-        operation: ``write``, ``delete`` or ``hard_delete``.
-        rows: rows appended, or erased by a hard delete.
+        operation: ``write``, ``delete``, ``hard_delete`` or ``compact``.
+        rows: rows appended, or erased by a hard delete or by compaction.
         superseded: how many of the records had a row before.
         deleted: how many records it deleted.
         created_at: when, in UTC.

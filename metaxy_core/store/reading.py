@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metaxy_core import system_columns as sc
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.filters import filtered
+from metaxy_core.engine.history import Moment, until
 from metaxy_core.engine.upstream import Source, latest_rows, live_records
 from metaxy_core.errors import UnknownColumn
 from metaxy_core.specs.filter import parse_filter
@@ -84,17 +85,19 @@ class Reading:
         self._columns = columns
         self._filter = None if filters is None else parse_filter(filters)
 
-    def records(self, *, history: bool, include_deleted: bool) -> Records:
+    def records(self, *, history: bool, include_deleted: bool, as_of: Moment | None) -> Records:
         """The records, not read yet."""
 
         def fetch() -> pa.Table:
             with self._backend.snapshot() as snapshot:
                 source = self._sources.open(snapshot, self._definition)
                 self._check_columns(source.rows.columns)
+                written = snapshot.has(self._definition.table)
+                if as_of is not None and written:
+                    source = until(source, as_of)
                 rows = source.rows if history else latest_rows(source)
                 if not include_deleted:
                     rows = rows.filter(~rows[sc.DELETED])
-                written = snapshot.has(self._definition.table)
                 rows = _with_commits(rows, source) if written else _without_commits(rows)
                 rows = filtered(rows, self._filter, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from metaxy_core.feature import locate
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.store.catalog import Commit
 from metaxy_core.store.committing import Committing, Write
+from metaxy_core.store.compacting import Compacting, kept_since
 from metaxy_core.store.parts import Calls
 
 
@@ -105,7 +107,39 @@ class ChangeCalls(Calls):
                 graph, graph.plan(key), frame, filters, hard=hard
             )
 
+    def compact(
+        self,
+        feature: KeyLike,
+        *,
+        keep_history: dt.timedelta | dt.datetime | int | None = None,
+        materialization_id: str | None = None,
+    ) -> Commit | None:
+        """Erase former versions of records; what is current stays, and so do tombstones.
+
+        Args:
+            feature: the feature.
+            keep_history: how much of the past can still be read afterwards: a span of time up to
+                now, a time, or the id of a commit; reading ``as_of`` any later moment gives what it
+                gave before. None keeps the latest state only.
+            materialization_id: what is doing this.
+
+        Returns:
+            The commit, whose ``rows`` were erased; None where there was nothing to erase.
+
+        Raises:
+            InvalidWrite: ``keep_history`` is none of these.
+        """
+        graph, key = locate(feature)
+        since = kept_since(keep_history, dt.datetime.now(dt.UTC))
+        with self._parts.backend.turn:
+            compacting = Compacting(self._parts, _checked_id(materialization_id))
+            return compacting.compact(graph, graph.plan(key), since)
+
     def _committing(self, materialization_id: str | None) -> Committing:
-        if not isinstance(materialization_id, str | None):
-            raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
-        return Committing(self._parts, materialization_id)
+        return Committing(self._parts, _checked_id(materialization_id))
+
+
+def _checked_id(materialization_id: str | None) -> str | None:
+    if not isinstance(materialization_id, str | None):
+        raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
+    return materialization_id

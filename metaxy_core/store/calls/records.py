@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from metaxy_core.feature import locate
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.catalog import History
+from metaxy_core.store.compacting import checked_moment
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.reading import Reading, Records
 
@@ -22,6 +24,7 @@ class RecordCalls(Calls):
         filters: str | None = None,
         history: bool = False,
         include_deleted: bool = False,
+        as_of: int | dt.datetime | None = None,
     ) -> Records:
         """Records of a feature, read when ``.to_polars()``, ``.to_arrow()`` … is called.
 
@@ -31,10 +34,16 @@ class RecordCalls(Calls):
             filters: SQL text over the records' columns, applied to their latest state.
             history: every row ever written instead of the latest of each record.
             include_deleted: deleted records too; ``metaxy_deleted_at`` tells.
+            as_of: the records as they were after this commit (its id), or at this time.
+
+        Raises:
+            InvalidWrite: ``as_of`` is no commit id, or a time without its time zone.
         """
         graph, key = locate(feature)
         reading = Reading(self._parts.backend, self._parts.sources, graph[key], columns, filters)
-        return reading.records(history=history, include_deleted=include_deleted)
+        return reading.records(
+            history=history, include_deleted=include_deleted, as_of=checked_moment(as_of)
+        )
 
     def history(self, feature: KeyLike) -> History:
         """What the catalog knows of a feature's commits, without touching its records."""
