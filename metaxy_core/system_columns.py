@@ -23,9 +23,15 @@ DELETED_AT: Final = "metaxy_deleted_at"
 MATERIALIZATION_ID: Final = "metaxy_materialization_id"
 CHANGED_FIELDS: Final = "metaxy_changed_fields"
 
+# In a feature's table of failed attempts, and in frames made of it.
+ERROR: Final = "metaxy_error"
+FAILED_AT: Final = "metaxy_failed_at"
+ATTEMPTS: Final = "metaxy_attempts"
+
 # Inside one comparison.
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
+EXHAUSTED: Final = "metaxy_exhausted"
 
 
 def provenance(field: FieldKey) -> str:
@@ -51,6 +57,11 @@ def changed(field: FieldKey) -> str:
 def parents_table(table: str) -> str:
     """Table in which an expansion remembers the parents it has processed."""
     return f"metaxy__parents__{table}"
+
+
+def attempts_table(table: str) -> str:
+    """Table in which failed attempts at a feature's records are kept."""
+    return f"metaxy__attempts__{table}"
 
 
 def is_reserved(column: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
-    from metaxy_core.store.increment import Counts
+    from metaxy_core.store.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class FeatureStatus:
     Attributes:
         feature: the feature.
         records: how many records are stored.
-        counts: what there is to do; None for a root feature, which only its samples tell.
+        progress: what there is to do and what is done; None for a root feature, which only its
+            samples tell.
+        orphaned: how many records nothing calls for any more; None for a root feature.
         last: the newest commit.
     """
 
     feature: FeatureKey
     records: int
-    counts: Counts | None
+    progress: Progress | None
+    orphaned: int | None
     last: Commit | None
 
 
@@ -55,8 +59,9 @@ def status(
     """Show how many records are stored, new, stale, orphaned and blocked, and the last commit.
 
     New records are to be computed for the first time and stale ones again; orphaned ones are no
-    longer called for; blocked ones wait for something upstream. What is new or stale of a feature
-    without deps only its samples can tell.
+    longer called for; blocked ones wait for something upstream; failing ones are new or stale and
+    failed before. 'Done' is the share of the expected records that are up to date. What is new or
+    stale of a feature without deps only its samples can tell.
     """
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
@@ -81,8 +86,14 @@ def _statuses(
 
 
 def _feature_status(store: MetadataStore, graph: FeatureGraph, key: FeatureKey) -> FeatureStatus:
-    counts = None if graph.plan(key).is_root else store.resolve_update(key).counts
-    return FeatureStatus(key, store.count(key), counts, store.history(key).last)
+    plan, records, last = graph.plan(key), store.count(key), store.history(key).last
+    if plan.is_root:
+        return FeatureStatus(key, records, None, None, last)
+    progress = store.progress(key)
+    orphaned = progress.orphaned
+    if orphaned and plan.expands:  # counted in parents there, and in records here
+        orphaned = store.resolve_update(key).counts.orphaned
+    return FeatureStatus(key, records, progress, orphaned, last)
 
 
 # --------------------------------------------------------------------------- printing
@@ -93,15 +104,18 @@ def _to_json(found: Sequence[FeatureStatus]) -> str:
 
 
 def _to_object(status: FeatureStatus) -> dict[str, Any]:
-    counts, last = status.counts, status.last
+    progress, last = status.progress, status.last
     return {
         "feature": str(status.feature),
         "records": status.records,
-        "needs_samples": counts is None,
-        "new": None if counts is None else counts.new,
-        "stale": None if counts is None else counts.stale,
-        "orphaned": None if counts is None else counts.orphaned,
-        "blocked": None if counts is None else counts.blocked,
+        "needs_samples": progress is None,
+        "expected": None if progress is None else progress.expected,
+        "up_to_date": None if progress is None else progress.up_to_date,
+        "new": None if progress is None else progress.new,
+        "stale": None if progress is None else progress.stale,
+        "orphaned": status.orphaned,
+        "blocked": None if progress is None else progress.blocked,
+        "failing": None if progress is None else progress.failing,
         "last_commit": None
         if last is None
         else {
@@ -120,21 +134,34 @@ def _to_table(found: Sequence[FeatureStatus]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("feature", no_wrap=True)
     table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("done", justify="right", no_wrap=True)
     table.add_column("to do")
     table.add_column("last commit (UTC)", overflow="fold")
     for status in found:
-        todo, last = _todo(status.counts), _last(status.last)
-        table.add_row(str(status.feature), str(status.records), todo, last)
+        done, last = _done(status.progress), _last(status.last)
+        table.add_row(str(status.feature), str(status.records), done, _todo(status), last)
     return table
 
 
-def _todo(counts: Counts | None) -> Text:
+def _done(progress: Progress | None) -> str:
+    """The share that is done; rounded down, so that 100 % means all."""
+    return "" if progress is None else f"{math.floor(progress.share * 100)} %"
+
+
+def _todo(status: FeatureStatus) -> Text:
     from rich.text import Text
 
-    if counts is None:
+    progress = status.progress
+    if progress is None:
         return Text("needs samples", "dim")
-    kinds = ("new", "stale", "orphaned", "blocked")
-    parts = [f"{getattr(counts, kind)} {kind}" for kind in kinds if getattr(counts, kind)]
+    counts = {
+        "new": progress.new,
+        "stale": progress.stale,
+        "orphaned": status.orphaned,
+        "blocked": progress.blocked,
+        "failing": progress.failing,
+    }
+    parts = [f"{count} {kind}" for kind, count in counts.items() if count]
     return Text(", ".join(parts), "yellow") if parts else Text("nothing", "green")
 
 

@@ -17,12 +17,14 @@ NEW: Final = 0
 STALE: Final = 1
 ORPHANED: Final = 2
 BLOCKED: Final = 3
+UP_TO_DATE: Final = 4
+FAILED: Final = 5
 
 
-def compared(
+def classified(
     plan: FeaturePlan, expected: ir.Table, stored: ir.Table, forced: ir.Table | None = None
 ) -> ir.Table:
-    """The records that differ.
+    """Every record that is expected or stored, with what is to be done about it.
 
     Args:
         plan: the feature's plan.
@@ -55,16 +57,20 @@ def compared(
         (~both[sc.READY], BLOCKED),
         (both.metaxy_stored.isnull(), NEW),
         (reduce(lambda a, b: a | b, [*changed.values(), both.metaxy_forced]), STALE),
-        else_=ibis.null("int8"),
+        else_=UP_TO_DATE,
     ).cast("int8")
     carried = [name for name in expected.columns if name not in (*ids, sc.READY)]
-    result = both.select(
+    return both.select(
         **{name: both[name].coalesce(both[f"{name}__metaxy_stored_id"]) for name in ids},
         **{name: both[name] for name in carried},
         **changed,
         **{sc.STATUS: status},
     )
-    return result.filter(result[sc.STATUS].notnull())
+
+
+def differing(found: ir.Table) -> ir.Table:
+    """The records that are not up to date."""
+    return found.filter(found[sc.STATUS] != UP_TO_DATE)
 
 
 def narrowed(
@@ -74,7 +80,7 @@ def narrowed(
 
     Args:
         plan: the feature's plan.
-        increment: what ``compared`` gave.
+        increment: what ``differing`` gave.
         condition: over grain and carried columns; carried columns of orphans are NULL.
         limit: at most so many new and stale records, the first ones by id.
     """
@@ -105,9 +111,9 @@ def with_status(increment: ir.Table, status: int) -> ir.Table:
     return increment.filter(increment[sc.STATUS] == status).drop(sc.STATUS)
 
 
-def counted(increment: ir.Table) -> ir.Table:
-    """Rows per status: columns ``metaxy_status`` and ``records``."""
-    return increment.group_by(sc.STATUS).agg(records=increment.count())
+def counted(increment: ir.Table, *by: str) -> ir.Table:
+    """Rows per status, and per value of further columns; ``records`` says how many."""
+    return increment.group_by(sc.STATUS, *by).agg(records=increment.count())
 
 
 def orphans(plan: FeaturePlan, increment: ir.Table, stored: ir.Table) -> ir.Table:

@@ -59,6 +59,7 @@ class Increment(IncrementNames):
     Attributes:
         feature: key of the feature.
         counts: how many records of each kind there are.
+        failed: how many more are new or stale, but left out by ``max_attempts``.
     """
 
     def __init__(
@@ -69,9 +70,11 @@ class Increment(IncrementNames):
         rows: ir.Table,
         orphaned: ir.Table | None,
         counts: Counts,
+        failed: int = 0,
     ) -> None:
         self.feature: FeatureKey = plan.key
         self.counts = counts
+        self.failed = failed
         self._plan = plan
         self._backend = backend
         self._rows = rows

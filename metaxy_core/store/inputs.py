@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.provenance import expected_from_upstream
+from metaxy_core.engine.provenance import expected_from_samples, expected_from_upstream
 from metaxy_core.engine.upstream import Source
 from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
 from metaxy_core.graph.graph import FeatureGraph
@@ -34,6 +34,8 @@ class Inputs:
         work: what it has processed: its records, or the parents of an expansion.
         upstream: the table of each dep; none for a root.
         columns: for each dep the columns it brings, and their names here.
+        samples: what a root's records should be, with the canonical text of each field.
+        attempts: a row per failed attempt; None where there was none.
     """
 
     plan: FeaturePlan
@@ -41,15 +43,23 @@ class Inputs:
     work: Source
     upstream: Mapping[FeatureKey, Source]
     columns: Carried
+    samples: ir.Table | None = None
+    attempts: ir.Table | None = None
 
     @property
     def key(self) -> Hashable:
         """What decides about the SQL made from them."""
         sources = (*self.upstream.values(), self.work, self.own)
-        return tuple(source_key(source) for source in sources)
+        others = (self.samples, self.attempts)
+        return (
+            *(source_key(source) for source in sources),
+            *(None if table is None else table.schema() for table in others),
+        )
 
     def expected(self) -> ir.Table:
-        """The records that the upstream calls for."""
+        """The records that the upstream, or the samples, call for."""
+        if self.samples is not None:
+            return expected_from_samples(self.plan, self.samples)
         return expected_from_upstream(self.plan, self.upstream, self.columns)
 
 
@@ -67,7 +77,29 @@ def open_inputs(
     work = sources.open_work(snapshot, plan, own)
     for dep in plan.deps:
         _check_dep_ids(plan, dep, upstream[dep.feature], work)
-    return Inputs(plan, own, work, upstream, _carried(plan, upstream))
+    attempts = sources.open_attempts(snapshot, plan, work)
+    return Inputs(plan, own, work, upstream, _carried(plan, upstream), attempts=attempts)
+
+
+def open_samples(
+    snapshot: Snapshot, sources: Sources, plan: FeaturePlan, samples: ir.Table
+) -> Inputs:
+    """Open the table of a root feature.
+
+    Args:
+        snapshot: where to read.
+        sources: opens tables.
+        plan: the root's plan.
+        samples: staged samples, with the canonical text of each field.
+
+    Raises:
+        WrongColumnType: an id has one type in the samples and another one in the store.
+    """
+    schema = samples.schema().to_pyarrow()
+    own = sources.open(snapshot, plan.definition, ids_like=schema)
+    check_id_types(plan, samples, own.rows, "the samples")
+    attempts = sources.open_attempts(snapshot, plan, own)
+    return Inputs(plan, own, own, {}, {}, samples=samples, attempts=attempts)
 
 
 def _opened(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
+from metaxy_core.engine.attempts import marked, with_failed
 from metaxy_core.engine.filters import filtered
-from metaxy_core.engine.provenance import expected_from_samples
-from metaxy_core.engine.upstream import Source, live_records
+from metaxy_core.engine.upstream import live_records
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import Filter
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.increment import Counts, Increment
-from metaxy_core.store.inputs import check_id_types, open_inputs
-from metaxy_core.store.sources import Sources, source_key
+from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
+from metaxy_core.store.progress import Progress
+from metaxy_core.store.sources import Sources
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -32,15 +36,17 @@ class Wanted:
         filters: over grain and carried columns.
         stale_if: over the stored records; those for which it holds are stale.
         limit: at most so many new and stale records, the first ones by id.
+        max_attempts: leave out what failed so often at its present provenance.
     """
 
     filters: Filter | None = None
     stale_if: Filter | None = None
     limit: int | None = None
+    max_attempts: int | None = None
 
 
 class Resolution:
-    """One call of ``resolve_update``."""
+    """One comparison of a feature with what it should be."""
 
     def __init__(
         self,
@@ -56,77 +62,95 @@ class Resolution:
         self._backend = backend
         self._sources = sources
 
-    def from_samples(self, frame: pa.Table) -> Increment:
-        """The increment of a root feature.
+    def increment(self, samples: pa.Table | None) -> Increment:
+        """What differs.
 
         Args:
-            frame: the samples, with canonical text per field.
+            samples: of a root, with the canonical text of each field; None for other features.
         """
-        samples = self._backend.stage("metaxy_samples", frame)
-        try:
-            with self._backend.snapshot() as snapshot:
-                own = self._sources.open(snapshot, self._plan.definition, ids_like=frame.schema)
-                check_id_types(self._plan, samples, own.rows, "the samples")
-                return self._resolved(
-                    snapshot,
-                    own,
-                    own,
-                    lambda: expected_from_samples(self._plan, samples),
-                    (samples.schema(), source_key(own)),
-                )
-        finally:
-            self._backend.drop(samples)
+        with self._opened(samples) as (snapshot, inputs):
+            return self._resolved(snapshot, inputs)
 
-    def from_upstream(self) -> Increment:
-        """The increment of any other feature."""
-        with self._backend.snapshot() as snapshot:
-            found = open_inputs(snapshot, self._sources, self._graph, self._plan)
-            return self._resolved(snapshot, found.own, found.work, found.expected, found.key)
+    def progress(self, samples: pa.Table | None) -> Progress:
+        """How much differs, and how much does not; see ``increment``."""
+        with self._opened(samples) as (snapshot, inputs):
+
+            def tallied() -> ir.Table:
+                found = self._classified(inputs)
+                if inputs.attempts is None:
+                    return compare.counted(found)
+                return compare.counted(marked(self._plan, found, inputs.attempts, 1), sc.EXHAUSTED)
+
+            sql = self._backend.sql(tallied, ("progress", self._plan, inputs.key))
+            rows = snapshot.fetch(sql).to_pylist()
+        return _to_progress(self._plan.key, rows)
 
     # ------------------------------------------------------------------ the comparison
 
-    def _resolved(
-        self,
-        snapshot: Snapshot,
-        own: Source,
-        work: Source,
-        expected: Callable[[], ir.Table],
-        key: Hashable,
-    ) -> Increment:
-        """Compare, and set the stored rows of orphans aside.
+    @contextmanager
+    def _opened(self, samples: pa.Table | None) -> Iterator[tuple[Snapshot, Inputs]]:
+        if samples is None:
+            with self._backend.snapshot() as snapshot:
+                yield snapshot, open_inputs(snapshot, self._sources, self._graph, self._plan)
+            return
+        staged = self._backend.stage("metaxy_samples", samples)
+        try:
+            with self._backend.snapshot() as snapshot:
+                yield snapshot, open_samples(snapshot, self._sources, self._plan, staged)
+        finally:
+            self._backend.drop(staged)
 
-        Args:
-            snapshot: where to read.
-            own: the feature's records.
-            work: what it has processed; the records themselves, or the parents of an expansion.
-            expected: what should have been processed.
-            key: what decides about the SQL.
-        """
-        wanted = self._wanted
+    def _classified(self, inputs: Inputs) -> ir.Table:
+        forced = None
+        if self._wanted.stale_if is not None:
+            forced = filtered(live_records(inputs.own), self._wanted.stale_if, self._plan.key)
+        stored = live_records(inputs.work)
+        return compare.classified(self._plan, inputs.expected(), stored, forced)
+
+    def _resolved(self, snapshot: Snapshot, inputs: Inputs) -> Increment:
+        """Compare, and set the stored rows of orphans aside."""
+        wanted, plan = self._wanted, self._plan
 
         def comparison() -> ir.Table:
-            forced = None
-            if wanted.stale_if is not None:
-                forced = filtered(live_records(own), wanted.stale_if, self._plan.key)
-            found = compare.compared(self._plan, expected(), live_records(work), forced)
-            return compare.narrowed(self._plan, found, wanted.filters, wanted.limit)
+            found = compare.differing(self._classified(inputs))
+            if wanted.max_attempts is not None and inputs.attempts is not None:
+                found = with_failed(plan, found, inputs.attempts, wanted.max_attempts)
+            return compare.narrowed(plan, found, wanted.filters, wanted.limit)
 
-        key = ("increment", self._plan, wanted, key)
+        key = ("increment", plan, wanted, inputs.key)
         rows = snapshot.keep(self._backend.sql(comparison, key))
-        counts = self._counts(rows)
+        counts, failed = self._counts(rows)
         orphaned = None
         if counts.orphaned:
-            found = compare.orphans(self._plan, rows, live_records(own))
+            found = compare.orphans(plan, rows, live_records(inputs.own))
             orphaned = snapshot.keep(self._backend.sql(lambda: found))
             counts = replace(counts, orphaned=self._rows_in(orphaned))
-        return Increment(self._plan, self._backend, rows=rows, orphaned=orphaned, counts=counts)
+        return Increment(
+            plan, self._backend, rows=rows, orphaned=orphaned, counts=counts, failed=failed
+        )
 
-    def _counts(self, rows: ir.Table) -> Counts:
+    def _counts(self, rows: ir.Table) -> tuple[Counts, int]:
         sql = self._backend.sql(lambda: compare.counted(rows), ("counted", rows.get_name()))
         found = {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
         kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
-        return Counts(*(found.get(kind, 0) for kind in kinds))
+        return Counts(*(found.get(kind, 0) for kind in kinds)), found.get(compare.FAILED, 0)
 
     def _rows_in(self, kept: ir.Table) -> int:
         sql = self._backend.sql(lambda: kept.agg(records=kept.count()), ("rows", kept.get_name()))
         return int(self._backend.fetch(sql)["records"][0].as_py())
+
+
+def _to_progress(feature: FeatureKey, rows: Sequence[Mapping[str, Any]]) -> Progress:
+    count: Counter[int] = Counter()
+    for row in rows:
+        count[row[sc.STATUS]] += row["records"]
+    return Progress(
+        feature=feature,
+        expected=count.total() - count[compare.ORPHANED],
+        up_to_date=count[compare.UP_TO_DATE],
+        new=count[compare.NEW],
+        stale=count[compare.STALE],
+        blocked=count[compare.BLOCKED],
+        failing=sum(row["records"] for row in rows if row.get(sc.EXHAUSTED)),
+        orphaned=count[compare.ORPHANED],
+    )

@@ -79,6 +79,14 @@ class Sources:
         fields = _version_columns(plan.definition)
         return replace(own, id_columns=plan.grain, rows=_with_nulls(rows, fields))
 
+    def open_attempts(self, snapshot: Snapshot, plan: FeaturePlan, work: Source) -> ir.Table | None:
+        """The failed attempts at a feature's work; None where there was never one."""
+        rows = snapshot.table(sc.attempts_table(plan.definition.table))
+        if rows is None:
+            return None
+        ids = {name: work.rows.schema()[name] for name in plan.grain}
+        return _with_nulls(rows, {**ids, **_version_columns(plan.definition)})
+
     def histories(
         self, snapshot: Snapshot, features: Sequence[FeatureKey]
     ) -> dict[FeatureKey, History]:

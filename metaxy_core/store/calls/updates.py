@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaxy_core.errors import InvalidSamples, InvalidWrite
 from metaxy_core.feature import locate
+from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.parts import Calls
+from metaxy_core.store.progress import Progress
 from metaxy_core.store.resolving import Resolution, Wanted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class UpdateCalls(Calls):
@@ -25,6 +30,7 @@ class UpdateCalls(Calls):
         filters: str | None = None,
         stale_if: str | None = None,
         limit: int | None = None,
+        max_attempts: int | None = None,
     ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
 
@@ -40,6 +46,8 @@ class UpdateCalls(Calls):
                 ``metaxy_changed_fields`` is empty where nothing else changed.
             limit: at most so many new and stale records, the first ones by id, so that repeated
                 runs walk through the backlog.
+            max_attempts: leave out records that failed so many times or more at their present
+                provenance (see ``record_failure``); ``Increment.failed`` tells how many.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
@@ -63,27 +71,51 @@ class UpdateCalls(Calls):
             ...     store.resolve_update(Clip, samples).counts
             Counts(new=1, stale=0, orphaned=0, blocked=0)
         """
-        from metaxy_core.store.writing import sample_frame
-
         graph, key = locate(feature)
         plan = graph.plan(key)
         _check_samples(plan, samples)
-        wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
-        resolution = Resolution(graph, plan, self._parts.backend, self._parts.sources, wanted)
+        wanted = Wanted(
+            _predicate(filters),
+            _predicate(stale_if),
+            _checked_count("limit", limit),
+            _checked_count("max_attempts", max_attempts),
+        )
         with self._parts.backend.turn:
-            if plan.is_root:
-                return resolution.from_samples(sample_frame(plan, self._parts.backend, samples))
-            return resolution.from_upstream()
+            return self._resolution(graph, plan, wanted).increment(self._samples(plan, samples))
+
+    def progress(self, feature: KeyLike, samples: Any = None) -> Progress:
+        """How far a feature is: the share of its expected records that are up to date.
+
+        Args:
+            feature: the feature.
+            samples: for a root feature, every record that should exist; see ``resolve_update``.
+
+        Raises:
+            InvalidSamples: samples for a feature that has deps, or none for a root.
+        """
+        graph, key = locate(feature)
+        plan = graph.plan(key)
+        _check_samples(plan, samples)
+        with self._parts.backend.turn:
+            return self._resolution(graph, plan, Wanted()).progress(self._samples(plan, samples))
+
+    def _samples(self, plan: FeaturePlan, samples: Any) -> pa.Table | None:
+        from metaxy_core.store.writing import sample_frame
+
+        return None if samples is None else sample_frame(plan, self._parts.backend, samples)
+
+    def _resolution(self, graph: FeatureGraph, plan: FeaturePlan, wanted: Wanted) -> Resolution:
+        return Resolution(graph, plan, self._parts.backend, self._parts.sources, wanted)
 
 
 def _predicate(text: str | None) -> Filter | None:
     return None if text is None else parse_filter(text)
 
 
-def _checked_limit(limit: int | None) -> int | None:
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise InvalidWrite.from_argument("limit", limit, "a whole number from 1, or None")
-    return limit
+def _checked_count(name: str, count: int | None) -> int | None:
+    if count is not None and (type(count) is not int or count < 1):
+        raise InvalidWrite.from_argument(name, count, "a whole number from 1, or None")
+    return count
 
 
 def _check_samples(plan: FeaturePlan, samples: Any) -> None:

@@ -52,6 +52,16 @@ def test_status_counts_what_is_stored_and_what_is_to_do(processed):
     assert todo(found["overview/stt"]) == (0, 3, 0, 0, 0)
 
 
+def test_status_tells_how_far_a_feature_is_and_what_fails(processed):
+    with processed.open_store() as store, mx.FeatureGraph().use():
+        runpy.run_path(str(processed.folder / "features.py"))
+        store.record_failure("overview/stt", ["v1"], "no sound")
+    found = status(processed)["example/crop"]
+    assert (found["expected"], found["up_to_date"], found["failing"]) == (3, 2, 0)
+    assert status(processed)["overview/stt"]["failing"] == 1
+    assert "3 new, 1 failing" in processed.run("status", "overview/stt").stdout
+
+
 def test_what_is_new_or_stale_of_a_root_its_samples_tell(processed):
     video = status(processed)["example/video"]
     assert video["needs_samples"]
@@ -100,11 +110,11 @@ def test_status_is_a_table_for_people(processed):
     result = processed.run_process("status", "example/video", "example/crop", "overview/stt")
     assert result.returncode == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == "feature records to do last commit (UTC)"
+    assert lines[0] == "feature records done to do last commit (UTC)"
     assert lines[1].startswith("example/video 3 needs samples 1 at 20")
     assert lines[1].endswith(" by run-1")
-    assert lines[2].startswith("example/crop 2 1 new 2 at 20")
-    assert lines[3] == "overview/stt 0 3 new never written"
+    assert lines[2].startswith("example/crop 2 66 % 1 new 2 at 20")
+    assert lines[3] == "overview/stt 0 0 % 3 new never written"
 
 
 def test_a_feature_without_work_has_nothing_to_do(processed):
