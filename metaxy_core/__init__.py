@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.progress import Progress
+    from metaxy_core.store.tolerance import Same
 
 BaseFeature = Feature
 
@@ -30,6 +32,8 @@ _LAZY = {
     "Commit": "metaxy_core.store.catalog",
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
+    "Progress": "metaxy_core.store.progress",
+    "Same": "metaxy_core.store.tolerance",
     "MetadataStore": "metaxy_core.store.base",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
@@ -52,6 +56,8 @@ __all__ = [
     "Increment",
     "MetadataStore",
     "MetaxyError",
+    "Progress",
+    "Same",
     "TransientError",
     "aggregation",
     "expansion",

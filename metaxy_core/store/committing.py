@@ -25,9 +25,11 @@ from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
+from metaxy_core.store.keeping import keep_versions
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import check_own
+from metaxy_core.store.tolerance import Same, fields_of, rules_of
 from metaxy_core.store.writing import Incoming, check_duplicates, stamped
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Write:
     feature: FeatureKey
     frame: Any
     processed: Any = None
+    same: Any = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Batch:
     plan: FeaturePlan
     frame: Incoming
     parents: pa.Table | None
+    same: tuple[Same, ...]
 
     @property
     def has_rows(self) -> bool:
@@ -90,10 +94,13 @@ class Committing:
     def _checked(self, write: Write) -> Batch:
         plan = write.graph.plan(write.feature)
         check_processed(plan, write.processed)
+        same = rules_of(write.same)
+        for rule in same:
+            fields_of(rule, plan)
         frame = Incoming(plan, write.frame)
         check_duplicates(plan, self._backend, frame.columns, "The frame")
         parents = processed_parents(plan, frame, write.processed) if plan.expands else None
-        return Batch(write.graph, plan, frame, parents)
+        return Batch(write.graph, plan, frame, parents, same)
 
     def _append(self, transaction: Transaction, batch: Batch, number: int) -> Commit:
         plan = batch.plan
@@ -104,8 +111,11 @@ class Committing:
         staged = None
         try:
             if batch.frame.columns.num_rows:
-                schema = None if stored is None else stored.schema().to_pyarrow()
-                staged = batch.frame.staged(self._backend, schema, number)
+                batch.frame.fit(None if stored is None else stored.schema().to_pyarrow())
+                if batch.same and stored is not None:
+                    own = self._sources.open(transaction, plan.definition)
+                    keep_versions(batch.frame, batch.same, transaction, self._backend, own)
+                staged = batch.frame.staged(self._backend, number)
                 superseded = self._known(transaction, plan, staged, stored)
             if batch.parents is not None:
                 known, deleted = self._replace(transaction, plan, batch.parents, staged, number)

@@ -82,9 +82,13 @@ class Incoming:
         taken = [name for name in (*_FROM_INCREMENT, *self.versions) if name in table.column_names]
         self.columns = table.drop_columns(taken)
 
-    def staged(self, backend: Backend, stored: pa.Schema | None, commit: int) -> ir.Table:
-        """Fit the columns to the table's and make the frame readable in SQL."""
-        fit = fitted(self.plan.definition, self.columns, stored, self.plan.grain)
+    def fit(self, stored: pa.Schema | None) -> None:
+        """Give the columns the types that the table has or will have."""
+        self.columns = fitted(self.plan.definition, self.columns, stored, self.plan.grain)
+
+    def staged(self, backend: Backend, commit: int) -> ir.Table:
+        """Make the frame readable in SQL."""
+        fit = self.columns
         for name, column in self.versions.items():
             fit = fit.append_column(name, column)
         number = pa.repeat(pa.scalar(commit, pa.int64()), fit.num_rows)

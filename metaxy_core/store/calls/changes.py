@@ -13,6 +13,7 @@ from metaxy_core.store.catalog import Commit
 from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.compacting import Compacting, kept_since
 from metaxy_core.store.parts import Calls
+from metaxy_core.store.tolerance import Same
 
 
 class ChangeCalls(Calls):
@@ -24,6 +25,7 @@ class ChangeCalls(Calls):
         frame: Any,
         *,
         processed: Any = None,
+        same: Same | Any = None,
         materialization_id: str | None = None,
     ) -> Commit | None:
         """Append records under one commit, all or none.
@@ -38,6 +40,9 @@ class ChangeCalls(Calls):
             processed: for an expansion, the increment's rows of all parents that were processed;
                 those without a child are remembered and do not come back. The children of each
                 parent in ``frame`` replace its whole former set.
+            same: an ``mx.Same`` (or a function of the former and the new rows, or a list of either)
+                that says when a record's output did not materially change. It keeps the data
+                version it had, and nothing downstream is triggered; the columns are written.
             materialization_id: what is doing this, for the record's history.
 
         Returns:
@@ -50,7 +55,7 @@ class ChangeCalls(Calls):
         graph, key = locate(feature)
         with self._parts.backend.turn:
             committing = self._committing(materialization_id)
-            commits = committing.write([Write(graph, key, frame, processed)])
+            commits = committing.write([Write(graph, key, frame, processed, same)])
         return commits[0] if commits else None
 
     def write_all(
