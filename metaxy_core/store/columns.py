@@ -107,11 +107,14 @@ def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return combined
 
 
-def increment_frame(definition: FeatureDefinition, rows: pa.Table, *, changed: bool) -> pa.Table:
+def increment_frame(
+    definition: FeatureDefinition, feature_version: str, rows: pa.Table, *, changed: bool
+) -> pa.Table:
     """Rows of an increment as users see them.
 
     Args:
         definition: the feature they belong to.
+        feature_version: the version of the definition they were compared under.
         rows: id and carried columns, then provenance and changed flag of each field.
         changed: whether to tell which fields changed.
     """
@@ -122,6 +125,8 @@ def increment_frame(definition: FeatureDefinition, rows: pa.Table, *, changed: b
     )
     frame = frame.append_column(sc.PROVENANCE_BY_FIELD, versions_struct(provenance))
     frame = frame.append_column(sc.PROVENANCE, to_hex(record_version(definition.key, provenance)))
+    version = pa.repeat(pa.scalar(feature_version), frame.num_rows)
+    frame = frame.append_column(sc.FEATURE_VERSION, version)
     if changed:
         flags = {field: single_chunk(rows[sc.changed(field)]) for field in fields}
         frame = frame.append_column(sc.CHANGED_FIELDS, changed_fields(flags))

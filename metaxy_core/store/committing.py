@@ -104,6 +104,8 @@ class Committing:
 
     def _append(self, transaction: Transaction, batch: Batch, number: int) -> Commit:
         plan = batch.plan
+        foreign = batch.frame.feature_versions - {batch.graph.versions[plan.key].feature}
+        self._definitions.check_code(transaction, plan.definition, foreign)
         self._prepare(transaction, batch.graph, plan)
         stored = transaction.table(plan.definition.table)
         check_own(plan.definition, stored)

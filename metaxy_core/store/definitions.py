@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core.definition import FeatureDefinition
-from metaxy_core.errors import UnknownSnapshot
+from metaxy_core.errors import ForeignProvenance, UnknownSnapshot
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
@@ -82,6 +82,32 @@ class DefinitionLog:
             for row in self._rows(snapshot)
             if (row["feature"], row["definition_hash"]) in wanted
         )
+
+    def check_code(
+        self, snapshot: Snapshot, definition: FeatureDefinition, versions: Collection[str]
+    ) -> None:
+        """The code of a feature is what it was under some feature versions.
+
+        Raises:
+            ForeignProvenance: it was another one, or such a version is not known here.
+        """
+        if not versions:
+            return
+        name = str(definition.key)
+
+        def query() -> ir.Table:
+            table = self._tables[DEFINITIONS]
+            return table.filter(table.feature == name).select("feature_version", "code_versions")
+
+        rows = self._tables.rows(snapshot, query, ("code versions", name))
+        codes = _code_versions(definition)
+        same = {row["feature_version"] for row in rows if row["code_versions"] == codes}
+        for version in sorted(set(versions) - same):
+            raise ForeignProvenance(
+                f"The frame for '{name}' was resolved under feature version {version}, whose code "
+                f"versions are not those of the present {codes}: what it holds was computed by "
+                f"other code. Resolve '{name}' again; nothing was written."
+            )
 
     def add(self, transaction: Transaction, graph: FeatureGraph, feature: FeatureKey) -> None:
         """Record the definitions of a feature and of all its upstream, where they are not known."""

@@ -52,7 +52,8 @@ class Increment(IncrementNames):
 
     The rows stay in the store's connection until they are fetched; ``counts`` fetches none. Rows of
     ``new`` and ``stale`` carry the id columns, the columns the deps select, and the provenance that
-    ``store.write`` wants back (``metaxy_provenance_by_field``, ``metaxy_provenance``). Rows of
+    ``store.write`` wants back (``metaxy_provenance_by_field``, ``metaxy_provenance``,
+    ``metaxy_feature_version``). Rows of
     ``stale`` also carry ``metaxy_changed_fields``, the list of own fields that changed. Rows of
     ``orphaned`` are the stored records.
 
@@ -65,6 +66,7 @@ class Increment(IncrementNames):
     def __init__(
         self,
         plan: FeaturePlan,
+        feature_version: str,
         backend: Backend,
         *,
         rows: ir.Table,
@@ -76,6 +78,7 @@ class Increment(IncrementNames):
         self.counts = counts
         self.failed = failed
         self._plan = plan
+        self._feature_version = feature_version
         self._backend = backend
         self._rows = rows
         self._orphaned = orphaned
@@ -147,7 +150,7 @@ class Increment(IncrementNames):
     def _presented(self, rows: pa.Table, *, changed: bool) -> pa.Table:
         from metaxy_core.store.columns import increment_frame
 
-        return increment_frame(self._plan.definition, rows, changed=changed)
+        return increment_frame(self._plan.definition, self._feature_version, rows, changed=changed)
 
 
 def _drop(backend: Backend, kept: list[ir.Table]) -> None:

@@ -126,7 +126,13 @@ class Resolution:
             orphaned = snapshot.keep(self._backend.sql(lambda: found))
             counts = replace(counts, orphaned=self._rows_in(orphaned))
         return Increment(
-            plan, self._backend, rows=rows, orphaned=orphaned, counts=counts, failed=failed
+            plan,
+            self._graph.versions[plan.key].feature,
+            self._backend,
+            rows=rows,
+            orphaned=orphaned,
+            counts=counts,
+            failed=failed,
         )
 
     def _counts(self, rows: ir.Table) -> tuple[Counts, int]:

@@ -51,6 +51,7 @@ class Incoming:
         columns: id and user columns.
         versions: provenance and data version columns, int64, or sample texts of a raw root frame.
         raw: whether versions have to be computed from sample texts.
+        feature_versions: under which definitions the frame was resolved, where it says so.
     """
 
     def __init__(self, plan: FeaturePlan, frame: Any, ids: tuple[str, ...] | None = None) -> None:
@@ -61,6 +62,7 @@ class Incoming:
         self.columns = table
         self.versions: dict[str, pa.Array] = {}
         self.raw = False
+        self.feature_versions: frozenset[str] = frozenset()
         if table.num_rows:  # without rows, libraries lose the types of columns
             self._take_apart(table, ids)
 
@@ -68,6 +70,7 @@ class Incoming:
         plan = self.plan
         for name in ids:
             check_id_type(plan.key, name, table[name].type)
+        self.feature_versions = _feature_versions(table)
         table = as_declared(plan.definition, table)
         table = table.drop_columns([name for name in _DERIVED if name in table.column_names])
         check_reserved(plan.key, table.column_names, _FROM_INCREMENT)
@@ -110,6 +113,12 @@ class Incoming:
             **{name: ibis.null("int64") for name in absent},
             **{sc.DELETED: ibis.literal(value=False)},
         )
+
+
+def _feature_versions(table: pa.Table) -> frozenset[str]:
+    if sc.FEATURE_VERSION not in table.column_names:
+        return frozenset()
+    return frozenset(map(str, pc.unique(table[sc.FEATURE_VERSION]).drop_null().to_pylist()))
 
 
 def stamped(rows: ir.Table, commit: int, *, deleted: bool = False) -> ir.Table:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 import metaxy_core as mx
+from metaxy_core.errors import ForeignProvenance
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -192,3 +195,45 @@ def test_a_description_changes_no_version(project: Project) -> None:
 
     assert mx.FeatureGraph.active().versions.project == before
     assert not project.counts(video, project.samples(v1="a"))
+
+
+# ------------------------------------------------------------------ bumps while work is under way
+
+
+def test_work_of_former_code_is_not_taken_for_work_of_the_new(project: Project) -> None:
+    video = project.feature("video")
+    crop = project.feature("crop", fields={"box": "1"}, deps=[video])
+    project.store.write(video, project.samples(v1="a", v2="a"))
+    under_way = project.store.resolve_update(crop).new
+    project.store.write(crop, under_way.filter(id="v1"))
+    crop = project.feature("crop", fields={"box": "2"}, deps=[video])
+    with project.refuses(ForeignProvenance, "'crop'", '{"box": "2"}', "Resolve 'crop' again"):
+        project.store.write(crop, under_way.filter(id="v2"))
+    assert project.counts(crop) == mx.Counts(new=1, stale=1)
+
+
+def test_work_under_way_outlives_a_change_of_other_code(project: Project) -> None:
+    video = project.feature("video", fields={"audio": "1", "frames": "1"})
+    project.store.write(
+        video, project.samples(v1={"audio": "a", "frames": "f"}, v2={"audio": "a", "frames": "f"})
+    )
+    reads = mx.FieldSpec(key="box", deps=[mx.FieldDep(feature=video, fields=["frames"])])
+    crop = project.feature("crop", fields=[reads], deps=[video])
+    under_way = project.store.resolve_update(crop).new
+    project.store.write(crop, under_way.filter(id="v1"))
+    video = project.feature(
+        "video", fields={"audio": "1", "frames": "1"}, columns={"n": int | None}
+    )
+    crop = project.feature(
+        "crop", fields=[reads], deps=[mx.FeatureDep(feature=video, filter="n IS NULL")]
+    )
+    project.store.write(crop, under_way.filter(id="v2"))
+    assert project.counts(crop) == mx.Counts()
+
+
+def test_what_was_read_from_the_store_may_be_written_back(project: Project) -> None:
+    video = project.feature("video", columns={"path": str})
+    project.store.write(video, project.samples(v1="a").with_columns(path=pl.lit("old")))
+    frame = project.store.read(video).to_polars().with_columns(path=pl.lit("new"))
+    project.store.write(video, frame)
+    assert project.records(video) == [{"id": "v1", "path": "new"}]
