@@ -23,33 +23,31 @@ class Store:
         opened_at: opens it in a folder; the same folder again is the same data, if it is durable.
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too.
+        repeats: the engine runs under another name already, so that it is for slow runs only.
     """
 
     name: str
     opened_at: Callable[[Path], mx.MetadataStore]
     capabilities: frozenset[str] = frozenset()
+    repeats: bool = False
 
 
 STORES = [
-    Store("memory", lambda folder: mx.DuckDBMetadataStore(":memory:")),
     Store(
         "duckdb",
         lambda folder: mx.DuckDBMetadataStore(folder / "metadata.duckdb"),
         frozenset({"durable", "processes"}),
     ),
+    Store("memory", lambda folder: mx.DuckDBMetadataStore(":memory:"), repeats=True),
 ]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test over every store; a lengthy one is slow on all but the first."""
-    if "kind" in metafunc.fixturenames:
-        lengthy = metafunc.definition.get_closest_marker("lengthy")
-        marks = [pytest.mark.slow] if lengthy else []
-        kinds = [pytest.param(kind, marks=marks if kind != STORES[0] else []) for kind in STORES]
-        metafunc.parametrize("kind", kinds, ids=lambda kind: kind.name, indirect=True)
-
-
-@pytest.fixture
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=[pytest.mark.slow] if kind.repeats else []) for kind in STORES
+    ],
+    ids=lambda kind: kind.name,
+)
 def kind(request: pytest.FixtureRequest) -> Store:
     """The kind of store of this run; skips where it lacks what the test needs."""
     needed = {name for mark in request.node.iter_markers("needs") for name in mark.args}

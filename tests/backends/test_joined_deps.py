@@ -47,9 +47,9 @@ def test_a_feature_may_have_any_number_of_deps(project: Project, number: int) ->
     assert project.rows(new) == [{"id": "v1", **columns}, {"id": "v2", **columns}]
     project.process(joined)
 
-    for n, root in enumerate(roots):
+    for n in (0, number - 1):
         moved = project.samples(v2=f"b{n}").with_columns(pl.lit(n).alias(f"c{n}"))
-        project.store.write(root, moved)
+        project.store.write(roots[n], moved)
         assert project.process(joined) == mx.Counts(stale=1)
     assert not project.counts(joined)
 
