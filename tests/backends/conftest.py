@@ -22,7 +22,8 @@ class Store:
         name: how tests are named after it.
         opened_at: opens it in a folder; the same folder again is the same data, if it is durable.
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
-            ``processes``, by several processes too.
+            ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
+            the store.
         repeats: the engine runs under another name already, so that it is for slow runs only.
     """
 
@@ -36,7 +37,7 @@ STORES = [
     Store(
         "duckdb",
         lambda folder: mx.DuckDBMetadataStore(folder / "metadata.duckdb"),
-        frozenset({"durable", "processes"}),
+        frozenset({"durable", "processes", "files"}),
     ),
     Store("memory", lambda folder: mx.DuckDBMetadataStore(":memory:"), repeats=True),
 ]

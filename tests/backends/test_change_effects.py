@@ -6,6 +6,7 @@ a case was added or altered: ``python tests/backends/test_change_effects.py`` wr
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "changes.md"
+LINEAGES = ("identity", "expansion", "aggregation")
 SERIES = {"v1": "sea", "v2": "sea", "v3": "sky"}
 BY_FIELD = "metaxy_data_version_by_field"
 
@@ -33,6 +35,10 @@ class Readers:
         self.project = project
         self.store = project.store
         self.release()
+
+    def begin(self) -> None:
+        """Write the first records and do the work they call for."""
+        raise NotImplementedError
 
     def release(self, **code: Any) -> None:
         """Declare every feature in the code of the next release."""
@@ -82,17 +88,13 @@ class Readers:
 
     def effects(self) -> dict[str, str]:
         """What there is to do for the feature of each lineage, in words."""
-        return {
-            name: in_words(self.project.counts(getattr(self, name)))
-            for name in ("identity", "expansion", "aggregation")
-        }
+        return {name: in_words(self.project.counts(getattr(self, name))) for name in LINEAGES}
 
 
 class OfRoot(Readers):
     """Readers of a root with three records, ``v1`` and ``v2`` in a series, ``v3`` in another."""
 
-    def __init__(self, project: Project) -> None:
-        super().__init__(project)
+    def begin(self) -> None:
         self.put(*SERIES)
         self.process()
 
@@ -137,8 +139,7 @@ class OfRoot(Readers):
 class OfExpansion(Readers):
     """Readers of an expansion with two children for each of ``v1`` and ``v2``."""
 
-    def __init__(self, project: Project) -> None:
-        super().__init__(project)
+    def begin(self) -> None:
         self.put("v1", "v2")
         self.expand(self.scene)
         self.process()
@@ -331,14 +332,43 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def beginnings() -> dict[Any, Path]:
+    """Copies of stores as they are before a change, by store and readers."""
+    return {}
+
+
+@pytest.fixture
+def begun(
+    project: Project,
+    readers: type[Readers],
+    kind: Any,
+    beginnings: dict[Any, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Readers:
+    """Readers that have nothing to do yet; made once for all changes where a store has files."""
+    found = readers(project)
+    if (kind, readers) in beginnings:
+        shutil.copytree(beginnings[kind, readers], tmp_path, dirs_exist_ok=True)
+        return found
+    found.begin()
+    if "files" in kind.capabilities:
+        copy = tmp_path_factory.mktemp("begun")
+        beginnings[kind, readers] = shutil.copytree(tmp_path, copy, dirs_exist_ok=True)
+    return found
+
+
 @pytest.mark.parametrize(("readers", "change"), CASES)
-def test_a_change_calls_for_what_the_table_says(
-    project: Project, readers: type[Readers], change: Change
-) -> None:
-    world: Any = readers(project)
-    change.act(world)
-    told = {name: getattr(change, name) for name in ("identity", "expansion", "aggregation")}
-    assert world.effects() == told
+def test_a_change_calls_for_what_the_table_says(begun: Readers, change: Change) -> None:
+    change.act(begun)
+    told = {name: getattr(change, name) for name in LINEAGES}
+    assert begun.effects() == told
+
+
+@pytest.mark.parametrize("readers", [OfRoot, OfExpansion])
+def test_before_a_change_there_is_nothing_to_do(begun: Readers) -> None:
+    assert begun.effects() == dict.fromkeys(LINEAGES, "nothing")
 
 
 # --------------------------------------------------------------------------- the page
