@@ -114,14 +114,11 @@ class OfRoot(Readers):
 
         def deps(lineage: mx.Lineage) -> list[mx.FeatureDep]:
             carried: dict[str, Any] = {} if lineage.kind == "aggregation" else {"columns": []}
-            video = mx.FeatureDep(feature=self.root, filter=only, lineage=lineage, **carried)
-            if label is None:
-                return [video]
-            optional = label == "optional"
-            return [
-                video,
-                mx.FeatureDep(feature=self.label, optional=optional, lineage=lineage, **carried),
-            ]
+            found = [mx.FeatureDep(feature=self.root, filter=only, lineage=lineage, **carried)]
+            if label is not None:
+                options = {"optional": label == "optional", "lineage": lineage, **carried}
+                found.append(mx.FeatureDep(feature=self.label, **options))
+            return found
 
         self.identity = self.reader("transcript", ["id"], deps(mx.identity()), text)
         self.expansion = self.reader("scene", ["id", "number"], deps(mx.expansion()), text)

@@ -74,15 +74,17 @@ def test_another_lineage_makes_what_it_calls_for_new_and_the_rest_orphaned(
     assert sorted(increment.orphaned["id"]) == ["p1", "p2"]
 
 
-def test_an_id_column_more_is_a_new_feature_version_and_refused_for_the_stored_records(
+def test_an_id_column_more_is_a_new_feature_version_and_tells_records_apart(
     project: Project,
 ) -> None:
-    clip = project.feature("clip", ids=["id"], columns={"number": int})
+    clip = project.feature("clip", columns={"number": int})
     before = mx.FeatureGraph.active().versions[clip.spec.key].feature
     project.store.write(clip, project.samples(v1="a").with_columns(number=pl.lit(1)))
 
     project.feature("clip", ids=["id", "number"])
 
     assert mx.FeatureGraph.active().versions[clip.spec.key].feature != before
-    samples = project.samples(v1="a", v2="a").with_columns(number=pl.lit(1))
-    assert project.counts(clip, samples) == mx.Counts(new=1)
+    first, second = (project.samples(v1="a").with_columns(number=pl.lit(n)) for n in (1, 2))
+    increment = project.store.resolve_update(clip, pl.concat([first, second]))
+    assert increment.counts == mx.Counts(new=1)
+    assert project.rows(increment.new) == [{"id": "v1", "number": 2}]

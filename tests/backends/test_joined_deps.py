@@ -34,7 +34,7 @@ def labels(project: Project, **versions: str) -> pl.DataFrame:
     return project.samples(**versions).with_columns(name=pl.lit("cat"))
 
 
-@pytest.mark.parametrize("number", [3, 4])
+@pytest.mark.parametrize("number", [3, 4, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_feature_may_have_any_number_of_deps(project: Project, number: int) -> None:
     roots = [project.feature(f"root{n}", columns={f"c{n}": int}) for n in range(number)]
     joined = project.feature("joined", deps=roots)

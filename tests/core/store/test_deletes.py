@@ -13,8 +13,6 @@ from metaxy_core.errors import MissingColumn, NullId, UnknownColumn, WrongColumn
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-FeatureClass = type[mx.Feature]
-
 
 def with_path(project: Project, path: str, *ids: str) -> pl.DataFrame:
     return project.samples(**dict.fromkeys(ids, path)).with_columns(path=pl.lit(path))
