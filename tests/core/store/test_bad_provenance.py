@@ -111,21 +111,6 @@ def test_samples_with_versions_that_look_like_ours_are_samples_to_an_increment(
 # --------------------------------------------------------------------------- null and incomplete
 
 
-def test_a_null_version_in_the_samples_is_refused_with_field_and_ids(
-    project: Project, video: FeatureClass
-) -> None:
-    samples = project.samples(
-        v3={"audio": "a", "frames": None},
-        v4={"audio": "a", "frames": "f"},
-        v5={"audio": "a", "frames": None},
-    )
-    said = ("'frames'", "'video'", "2 record(s)", "v3, v5", "Give every sample a version")
-    with project.refuses(NullValue, *said):
-        project.store.resolve_update(video, samples)
-    with project.refuses(NullValue, *said):
-        project.store.write(video, samples)
-
-
 def test_a_null_struct_in_the_samples_is_refused(project: Project, video: FeatureClass) -> None:
     versions = pl.Series(BY_FIELD, [{"audio": "a", "frames": "f"}, None])
     samples = pl.DataFrame({"id": ["v3", "v4"], BY_FIELD: versions})

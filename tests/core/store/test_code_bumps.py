@@ -64,18 +64,6 @@ def test_the_same_code_again_changes_nothing(project: Project) -> None:
     assert pipeline.counts() == {}
 
 
-def test_a_bump_of_the_root_makes_it_stale_and_blocks_what_reads_it(project: Project) -> None:
-    pipeline = Pipeline(project)
-    pipeline.release(video={"audio": 2})
-    assert pipeline.counts() == {
-        "video": mx.Counts(stale=1),
-        "crop": mx.Counts(blocked=1),
-        "text": mx.Counts(blocked=1),
-    }
-    stale = project.store.resolve_update(pipeline.video, pipeline.samples).stale
-    assert project.rows(stale) == [{"id": "v1", "metaxy_changed_fields": ["audio"]}]
-
-
 def test_a_bump_of_audio_leaves_face_detection_alone_to_the_end(project: Project) -> None:
     pipeline = Pipeline(project)
     pipeline.release(video={"audio": 2})
@@ -88,21 +76,6 @@ def test_a_bump_of_audio_leaves_face_detection_alone_to_the_end(project: Project
     project.process(pipeline.text)
 
     assert pipeline.counts() == {}
-
-
-def test_a_bumped_root_stays_visible(project: Project) -> None:
-    pipeline = Pipeline(project)
-    before = project.store.read(pipeline.video).to_polars()
-    pipeline.release(video={"audio": 2})
-    assert project.store.read(pipeline.video).to_polars().equals(before)
-
-
-def test_a_bump_of_an_own_field_makes_every_record_stale_and_none_new(project: Project) -> None:
-    pipeline = Pipeline(project)
-    pipeline.release(crop={"frames": "2-beta"})
-    assert pipeline.counts() == {"crop": mx.Counts(stale=1), "faces": mx.Counts(blocked=1)}
-    stale = project.store.resolve_update(pipeline.crop).stale
-    assert project.rows(stale) == [{"id": "v1", "metaxy_changed_fields": ["frames"]}]
 
 
 def test_a_bump_at_the_end_of_the_graph_concerns_nobody_else(project: Project) -> None:

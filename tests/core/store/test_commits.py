@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
-import pytest
 
 import metaxy_core as mx
 
@@ -45,23 +43,6 @@ def test_writes_of_one_id_in_quick_succession_are_ordered_by_their_commits(
     assert project.records(video) == [{"id": "v1", "take": 19}]
     takes = project.store.read(video, history=True).to_polars().sort("metaxy_commit")["take"]
     assert takes.to_list() == list(range(20))
-
-
-@pytest.mark.parametrize("hours", [0, -1], ids=["stands still", "runs backwards"])
-def test_the_clock_decides_nothing(project: Project, tmp_path: Path, hours: int) -> None:
-    video = project.feature("video", columns={"take": int})
-    path = tmp_path / "metadata.duckdb"
-    with mx.DuckDBMetadataStore(path) as store:
-        for take in (1, 2, 3):
-            store.write(video, project.samples(v1="a").with_columns(take=pl.lit(take)))
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "UPDATE metaxy__commits "
-            f"SET created_at = TIMESTAMPTZ '2026-01-01' + to_hours(metaxy_commit * {hours})"
-        )
-    with mx.DuckDBMetadataStore(path) as store:
-        frame = store.read(video, columns=["take", "metaxy_commit"]).to_polars()
-    assert frame.rows() == [(3, 3)]
 
 
 def test_a_record_that_was_not_written_again_keeps_its_commit(project: Project) -> None:

@@ -43,21 +43,6 @@ def test_a_data_version_is_the_provenance_until_somebody_sets_it(project: Projec
     assert frame["metaxy_data_version"].equals(frame["metaxy_provenance"])
 
 
-def test_the_same_output_again_stops_the_change(project: Project) -> None:
-    video = project.feature("video")
-    crop = project.feature("crop", deps=[video])
-    faces = project.feature("faces", deps=[crop])
-    project.store.write(video, project.samples(v1="a"))
-    work(project, crop, default="content-1")
-    project.process(faces)
-
-    project.store.write(video, project.samples(v1="b"))
-    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
-
-    assert not project.counts(crop)
-    assert not project.counts(faces)
-
-
 def test_another_output_spreads(project: Project) -> None:
     video = project.feature("video")
     crop = project.feature("crop", deps=[video])
@@ -68,39 +53,6 @@ def test_another_output_spreads(project: Project) -> None:
     project.store.write(video, project.samples(v1="b"))
     work(project, crop, default="content-2")
     assert project.process(faces) == mx.Counts(stale=1)
-
-
-def test_a_bump_that_changes_no_output_stops_there(project: Project) -> None:
-    video = project.feature("video")
-    crop = project.feature("crop", deps=[video], fields={"default": 1})
-    faces = project.feature("faces", deps=[crop])
-    project.store.write(video, project.samples(v1="a"))
-    work(project, crop, default="content-1")
-    project.process(faces)
-
-    project.feature("crop", deps=[video], fields={"default": 2})
-    assert project.counts(faces) == mx.Counts(blocked=1)
-    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
-
-    assert not project.counts(faces)
-
-
-def test_an_override_on_x_moves_only_what_reads_x(project: Project) -> None:
-    a = project.feature("a", fields=["x", "y"])
-    b = project.feature("b", deps=[a], fields=["x", "y"])
-    c = project.feature("c", deps=[b], fields=["x", "y"])
-    only_y = project.feature("only_y", deps=[b], fields=["y"])
-    project.store.write(a, project.samples(v1={"x": "1", "y": "1"}))
-    for feature in (b, c, only_y):
-        project.process(feature)
-
-    stored = project.store.read(b).to_polars()
-    project.store.write(b, overridden(stored.drop("metaxy_data_version_by_field"), x="set"))
-
-    assert not project.counts(b)
-    stale = project.store.resolve_update(c).stale
-    assert project.rows(stale) == [{"id": "v1", "metaxy_changed_fields": ["x"]}]
-    assert not project.counts(only_y)
 
 
 def test_a_field_that_is_not_overridden_keeps_its_provenance(project: Project) -> None:

@@ -18,33 +18,6 @@ def version(feature: type[mx.Feature]) -> str:
     return mx.FeatureGraph.active().versions[feature.spec.key].feature
 
 
-def test_a_field_added_later_is_stale_in_earlier_records_only(project: Project) -> None:
-    video = project.feature("video", fields=["audio"])
-    project.store.write(video, project.samples(v1={"audio": "a"}))
-
-    project.feature("video", fields=["audio", "frames"])
-    samples = project.samples(v1={"audio": "a", "frames": "f"}, v2={"audio": "a", "frames": "f"})
-    increment = project.store.resolve_update(video, samples)
-
-    assert project.rows(increment.new) == [{"id": "v2"}]
-    assert project.rows(increment.stale) == [{"id": "v1", "metaxy_changed_fields": ["frames"]}]
-
-
-def test_a_field_added_later_is_stored_with_its_version(project: Project) -> None:
-    video = project.feature("video", fields=["audio"])
-    project.store.write(video, project.samples(v1={"audio": "a"}))
-    project.feature("video", fields=["audio", "frames"])
-    samples = project.samples(v1={"audio": "a", "frames": "f"})
-    wanted = project.store.resolve_update(video, samples).stale
-
-    project.store.write(video, wanted)
-
-    stored = project.store.read(video).to_polars()
-    key = ["id", "metaxy_provenance_by_field", "metaxy_provenance"]
-    assert stored.select(key).equals(wanted.select(key))
-    assert not project.counts(video, samples)
-
-
 def test_until_the_added_field_is_computed_an_earlier_record_has_no_version_for_it(
     project: Project,
 ) -> None:
@@ -129,32 +102,6 @@ def reads_only(video: type[mx.Feature], field: str) -> mx.FieldSpec:
     return mx.FieldSpec(key="default", deps=[mx.FieldDep(feature=video, fields=[field])])
 
 
-def test_a_filter_added_orphans_what_fails_it_and_nothing_else(project: Project) -> None:
-    video = project.feature("video", columns={"size": int})
-    copy = project.feature("copy", deps=[video])
-    sizes = pl.Series("size", [1, 5])
-    project.store.write(video, project.samples(small="a", large="a").with_columns(sizes))
-    project.process(copy)
-
-    project.feature("copy", deps=[mx.FeatureDep(feature=video, filter="size > 1")])
-
-    increment = project.store.resolve_update(copy)
-    assert increment.counts == mx.Counts(orphaned=1)
-    assert project.rows(increment.orphaned) == [{"id": "small", "size": 1}]
-
-
-def test_a_filter_taken_away_makes_what_failed_it_new(project: Project) -> None:
-    video = project.feature("video", columns={"size": int})
-    copy = project.feature("copy", deps=[mx.FeatureDep(feature=video, filter="size > 1")])
-    sizes = pl.Series("size", [1, 5])
-    project.store.write(video, project.samples(small="a", large="a").with_columns(sizes))
-    assert project.process(copy) == mx.Counts(new=1)
-
-    project.feature("copy", deps=[video])
-
-    assert project.rows(project.store.resolve_update(copy).new) == [{"id": "small", "size": 1}]
-
-
 def test_a_record_that_comes_to_pass_a_filter_is_new_and_then_orphaned(project: Project) -> None:
     video = project.feature("video", columns={"size": int})
     copy = project.feature("copy", deps=[mx.FeatureDep(feature=video, filter="size > 1")])
@@ -164,22 +111,6 @@ def test_a_record_that_comes_to_pass_a_filter_is_new_and_then_orphaned(project: 
         project.store.write(video, sample)
         seen.append(project.process(copy))
     assert seen == [mx.Counts(), mx.Counts(new=1), mx.Counts(orphaned=1)]
-
-
-def test_a_dep_made_required_orphans_records_without_it(project: Project) -> None:
-    video = project.feature("video")
-    label = project.feature("label")
-    optional = mx.FeatureDep(feature=label, optional=True)
-    both = project.feature("both", deps=[video, optional])
-    project.store.write(video, project.samples(v1="a", v2="a"))
-    project.store.write(label, project.samples(v1="l"))
-    project.process(both)
-
-    project.feature("both", deps=[video, label])
-
-    increment = project.store.resolve_update(both)
-    assert increment.counts == mx.Counts(orphaned=1)
-    assert project.rows(increment.orphaned) == [{"id": "v2"}]
 
 
 def test_a_dep_added_makes_records_stale_where_it_is_read(project: Project) -> None:
@@ -205,16 +136,3 @@ def test_the_feature_version_of_each_record_is_kept(project: Project) -> None:
     frame = project.store.read(video, columns=["id", "metaxy_feature_version"]).to_polars()
     assert sorted(frame.rows()) == [("v1", first), ("v2", version(video))]
     assert first != version(video)
-
-
-def test_pushing_a_then_b_then_a_ends_with_a(project: Project) -> None:
-    pushed = []
-    for code in (1, 2, 1, 1):
-        project.feature("video", fields={"default": code})
-        pushed.append(project.store.push())
-    assert [snapshot.id for snapshot in pushed] == [1, 2, 3, 3]
-    assert pushed[2].version == pushed[0].version != pushed[1].version
-    assert project.store.snapshots() == tuple(pushed[:3])
-    latest = project.store.recorded_graph()
-    assert latest.versions == mx.FeatureGraph.active().versions
-    assert list(latest) == list(mx.FeatureGraph.active())

@@ -13,8 +13,6 @@ from metaxy_core.errors import MissingColumn, NullId, UnknownColumn, WrongColumn
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-FeatureClass = type[mx.Feature]
-
 
 def with_path(project: Project, path: str, *ids: str) -> pl.DataFrame:
     return project.samples(**dict.fromkeys(ids, path)).with_columns(path=pl.lit(path))
@@ -35,26 +33,6 @@ def test_a_deleted_record_is_gone_from_reads_and_kept_in_its_history(project: Pr
         {"id": "v1", "path": "a"},
         {"id": "v2", "path": "a"},
     ]
-
-
-def test_delete_write_delete_write_ends_with_the_last_write(project: Project) -> None:
-    video = project.feature("video", columns={"path": str})
-    seen = []
-    for path in ("first", "second", "third"):
-        project.store.write(video, with_path(project, path, "v1"))
-        seen.append(project.records(video))
-        project.store.delete(video, filters="id = 'v1'")
-        seen.append(project.records(video))
-    project.store.write(video, with_path(project, "last", "v1"))
-    assert seen == [
-        [{"id": "v1", "path": "first"}], [],
-        [{"id": "v1", "path": "second"}], [],
-        [{"id": "v1", "path": "third"}], [],
-    ]  # fmt: skip
-    assert project.records(video) == [{"id": "v1", "path": "last"}]
-    history = project.store.read(video, history=True, include_deleted=True).to_polars()
-    assert history.height == 7
-    assert history["metaxy_deleted_at"].null_count() == 4
 
 
 def test_a_record_written_again_is_new_downstream_only_if_it_was_removed_there(
@@ -105,26 +83,6 @@ def test_a_frame_and_a_filter_have_to_hold_both(project: Project) -> None:
     ids = pl.DataFrame({"id": ["v1", "v3"]})
     project.store.delete(video, ids, filters="path = 'a'")
     assert project.records(video) == [{"id": "v2", "path": "a"}, {"id": "v3", "path": "b"}]
-
-
-def test_deleting_by_an_old_value_does_not_hide_the_current_one(project: Project) -> None:
-    video = project.feature("video", columns={"path": str})
-    project.store.write(video, with_path(project, "old", "v1", "v2"))
-    project.store.write(video, with_path(project, "new", "v1"))
-
-    project.store.delete(video, filters="path = 'old'")
-
-    assert project.records(video) == [{"id": "v1", "path": "new"}]
-
-
-def test_a_hard_delete_by_an_old_value_keeps_the_current_one(project: Project) -> None:
-    video = project.feature("video", columns={"path": str})
-    project.store.write(video, with_path(project, "old", "v1", "v2"))
-    project.store.write(video, with_path(project, "new", "v1"))
-
-    project.store.delete(video, filters="path = 'old'", hard=True)
-
-    assert project.records(video) == [{"id": "v1", "path": "new"}]
 
 
 def test_a_hard_delete_leaves_no_row_of_the_record(project: Project) -> None:

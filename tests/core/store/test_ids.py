@@ -89,22 +89,6 @@ def test_sample_uid_is_the_id_where_none_is_declared(
     assert not project.counts(Video, samples)
 
 
-def test_duplicate_ids_in_one_write_are_refused_and_nothing_is_written(project: Project) -> None:
-    video = project.feature("video")
-    project.store.write(video, identified(["v0"]))
-    twice = identified(["v1", "v2", "v1", "v3", "v3", "v3"])
-    with project.refuses(
-        DuplicateIds, "The frame for 'video'", "2 id(s)", "v1, v3", "Keep one row"
-    ):
-        project.store.write(video, twice)
-
-
-def test_duplicate_ids_in_the_samples_are_refused(project: Project) -> None:
-    video = project.feature("video")
-    with project.refuses(DuplicateIds, "The samples for 'video'", "1 id(s)", "v1", "Keep one row"):
-        project.store.resolve_update(video, identified(["v1", "v2", "v1"]))
-
-
 def test_many_duplicate_ids_are_counted_and_some_are_named(project: Project) -> None:
     video = project.feature("video")
     ids = [f"v{n:02}" for n in range(20)]
@@ -123,13 +107,6 @@ def test_ids_that_agree_in_one_column_only_are_no_duplicates(project: Project) -
     commit = project.store.write(clip, CLIPS)
     assert commit is not None
     assert commit.rows == 3
-
-
-def test_a_null_id_is_refused_at_write_and_its_row_named(project: Project) -> None:
-    video = project.feature("video")
-    project.store.write(video, identified(["v0"]))
-    with project.refuses(NullId, "'id'", "'video'", "2 row(s)", "row 1", "give them an id"):
-        project.store.write(video, identified(["v1", None, None]))
 
 
 def test_a_null_id_is_refused_in_the_samples(project: Project) -> None:

@@ -14,46 +14,6 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 
-@pytest.mark.parametrize("number", [2, 3, 4, 7])
-def test_a_feature_may_have_any_number_of_deps(project: Project, number: int) -> None:
-    roots = [project.feature(f"root{n}", columns={f"c{n}": int}) for n in range(number)]
-    joined = project.feature("joined", deps=roots)
-    for n, root in enumerate(roots):
-        samples = project.samples(v1="a", v2="a").with_columns(pl.lit(n).alias(f"c{n}"))
-        project.store.write(root, samples)
-
-    columns = {f"c{n}": n for n in range(number)}
-    new = project.store.resolve_update(joined).new
-    assert project.rows(new) == [{"id": "v1", **columns}, {"id": "v2", **columns}]
-    project.process(joined)
-
-    for n, root in enumerate(roots):
-        moved = project.samples(v2=f"b{n}").with_columns(pl.lit(n).alias(f"c{n}"))
-        project.store.write(root, moved)
-        assert project.process(joined) == mx.Counts(stale=1)
-    assert not project.counts(joined)
-
-
-def test_a_diamond_of_two_dep_features(project: Project) -> None:
-    left, right = project.feature("left"), project.feature("right")
-    first = project.feature("first", deps=[left, right])
-    second = project.feature("second", deps=[right, left])
-    bottom = project.feature("bottom", deps=[first, second])
-    for root in (left, right):
-        project.store.write(root, project.samples(v1="a", v2="a"))
-    for feature in (first, second, bottom):
-        assert project.process(feature) == mx.Counts(new=2)
-
-    project.store.write(left, project.samples(v1="b"))
-
-    assert not project.counts(bottom)
-    assert project.process(first) == mx.Counts(stale=1)
-    assert project.process(bottom) == mx.Counts(stale=1)
-    assert project.process(second) == mx.Counts(stale=1)
-    assert project.process(bottom) == mx.Counts(stale=1)
-    assert not project.counts(bottom)
-
-
 def test_a_feature_and_its_own_upstream_may_both_be_deps(project: Project) -> None:
     video = project.feature("video")
     crop = project.feature("crop", deps=[video])

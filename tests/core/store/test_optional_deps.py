@@ -34,17 +34,6 @@ def labels(project: Project, **versions: str) -> pl.DataFrame:
     return project.samples(**versions).with_columns(name=pl.lit("cat"))
 
 
-def test_an_optional_feature_that_was_never_written_is_empty(
-    project: Project, video: FeatureClass, both: FeatureClass
-) -> None:
-    project.store.write(video, project.samples(v1="a"))
-    increment = project.store.resolve_update(both)
-    assert increment.counts == mx.Counts(new=1)
-    assert project.rows(increment.new) == [{"id": "v1", "name": None}]
-    project.store.write(both, increment.new)
-    assert not project.counts(both)
-
-
 def test_a_record_is_there_with_and_without_its_optional_part(
     project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass
 ) -> None:
@@ -70,18 +59,6 @@ def test_an_optional_record_that_appears_makes_its_record_stale(
     assert project.rows(increment.stale) == [
         {"id": "v1", "name": "cat", "metaxy_changed_fields": ["default"]}
     ]
-
-
-@pytest.mark.parametrize("override", ["", "-", "?"])
-def test_an_optional_record_that_appears_with_an_empty_data_version_is_a_change_too(
-    project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass, override: str
-) -> None:
-    project.store.write(video, project.samples(v1="a"))
-    project.process(both)
-    data_version = pl.struct(default=pl.lit(override))
-    sample = labels(project, v1="l").with_columns(metaxy_data_version_by_field=data_version)
-    project.store.write(label, sample)
-    assert project.counts(both) == mx.Counts(stale=1)
 
 
 def test_an_optional_record_that_goes_makes_its_record_stale_and_not_orphaned(

@@ -102,14 +102,6 @@ def test_filters_choose_among_the_latest_rows(
     assert sorted(found) == expected
 
 
-def test_an_old_row_that_matches_never_surfaces_downstream(
-    project: Project, video: type[mx.Feature]
-) -> None:
-    small = mx.FeatureDep(feature=video, filter="size = 1")
-    copy = project.feature("copy", deps=[small])
-    assert not project.counts(copy)
-
-
 def test_filters_apply_to_every_row_of_a_history(project: Project, video: type[mx.Feature]) -> None:
     assert project.records(video, history=True, filters="id = 'v1'") == [
         {"id": "v1", "path": "a", "size": 1},

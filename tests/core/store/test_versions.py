@@ -64,28 +64,6 @@ def test_two_different_samples_never_share_a_version(
     assert versions["a"] != versions["b"]
 
 
-def test_values_that_move_between_two_columns_make_the_root_and_its_downstream_stale(
-    project: Project,
-) -> None:
-    clip = hashed_from(project, "etag", "size")
-    copy = project.feature("copy", deps=[clip])
-    before = pl.DataFrame({"id": ["c"], "etag": ["x|y"], "size": ["z"]})
-    project.process(clip, before)
-    project.process(copy)
-
-    after = pl.DataFrame({"id": ["c"], "etag": ["x"], "size": ["y|z"]})
-
-    assert project.process(clip, after) == mx.Counts(stale=1)
-    assert project.counts(copy) == mx.Counts(stale=1)
-
-
-def test_versions_that_move_between_two_fields_make_both_stale(project: Project) -> None:
-    pair = project.feature("pair", fields=["x", "y"])
-    project.store.write(pair, project.samples(v1={"x": "x|y", "y": "z"}))
-    increment = project.store.resolve_update(pair, project.samples(v1={"x": "x", "y": "y|z"}))
-    assert project.rows(increment.stale) == [{"id": "v1", "metaxy_changed_fields": ["x", "y"]}]
-
-
 def test_fields_with_equal_versions_have_versions_of_their_own(project: Project) -> None:
     pair = project.feature("pair", fields=["x", "y"])
     project.store.write(pair, project.samples(v1={"x": "same", "y": "same"}))

@@ -25,29 +25,6 @@ def sample(project: Project, **columns: Any) -> pl.DataFrame:
     return project.samples(v1="a").with_columns(**{k: pl.lit(v) for k, v in columns.items()})
 
 
-def test_columns_go_by_name_whatever_their_order(project: Project) -> None:
-    video = project.feature("video", columns={"path": str, "note": str})
-    project.store.write(video, sample(project, path="p1", note="n1"))
-    turned = sample(project, note="n2", path="p2").select(pl.all().reverse())
-    project.store.write(video, turned.select(reversed(turned.columns)))
-    assert project.records(video) == [{"id": "v1", "path": "p2", "note": "n2"}]
-
-
-def test_a_declared_column_added_later_is_stored_and_null_before(project: Project) -> None:
-    video = project.feature("video", columns={"path": str})
-    project.store.write(video, sample(project, path="p"))
-    project.feature("video", columns={"path": str, "size": int})
-    assert project.records(video) == [{"id": "v1", "path": "p", "size": None}]
-
-    second = project.samples(v2="a").with_columns(path=pl.lit("q"), size=pl.lit(3))
-    project.store.write(video, second)
-
-    assert project.records(video) == [
-        {"id": "v1", "path": "p", "size": None},
-        {"id": "v2", "path": "q", "size": 3},
-    ]
-
-
 def test_a_declared_column_that_is_there_later_can_be_used_downstream_before(
     project: Project,
 ) -> None:

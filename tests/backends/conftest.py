@@ -1,0 +1,75 @@
+"""Every store that runs this suite: a further one is one more entry of ``STORES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import metaxy_core as mx
+
+Opened = Callable[[], mx.MetadataStore]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One kind of store, and what it can do beyond what every store does.
+
+    Attributes:
+        name: how tests are named after it.
+        opened_at: opens it in a folder; the same folder again is the same data, if it is durable.
+        capabilities: ``durable``, data outlive the store object and can be opened twice at once;
+            ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
+            the store.
+        repeats: the engine runs under another name already, so that it is for slow runs only.
+    """
+
+    name: str
+    opened_at: Callable[[Path], mx.MetadataStore]
+    capabilities: frozenset[str] = frozenset()
+    repeats: bool = False
+
+
+STORES = [
+    Store(
+        "duckdb",
+        lambda folder: mx.DuckDBMetadataStore(folder / "metadata.duckdb"),
+        frozenset({"durable", "processes", "files"}),
+    ),
+    Store("memory", lambda folder: mx.DuckDBMetadataStore(":memory:"), repeats=True),
+]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=[pytest.mark.slow] if kind.repeats else []) for kind in STORES
+    ],
+    ids=lambda kind: kind.name,
+)
+def kind(request: pytest.FixtureRequest) -> Store:
+    """The kind of store of this run; skips where it lacks what the test needs."""
+    needed = {name for mark in request.node.iter_markers("needs") for name in mark.args}
+    if missing := sorted(needed - request.param.capabilities):
+        pytest.skip(f"{request.param.name} is not for {', '.join(missing)}")
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _own_graph(graph: mx.FeatureGraph) -> None:
+    """Features of one test are unknown to the next."""
+
+
+@pytest.fixture
+def opened(kind: Store, tmp_path: Path) -> Iterator[Opened]:
+    """Opens the store once more; every store object is closed at the end."""
+    with ExitStack() as objects:
+        yield lambda: objects.enter_context(kind.opened_at(tmp_path))
+
+
+@pytest.fixture
+def store(opened: Opened) -> mx.MetadataStore:
+    """An empty store."""
+    return opened()
