@@ -47,7 +47,7 @@ def test_of_several_features_written_together_nothing_stays_when_the_second_brea
     video, label = project.feature("video"), project.feature("label")
     project.store.write(video, project.samples(v1="a"))
     before = project.state()
-    record = project.store._catalog.add
+    record = project.store._parts.catalog.add
 
     def broken(transaction, commit):
         if commit.feature == label.spec.key:
@@ -55,7 +55,7 @@ def test_of_several_features_written_together_nothing_stays_when_the_second_brea
         record(transaction, commit)
 
     with monkeypatch.context() as patched:
-        patched.setattr(project.store._catalog, "add", broken)
+        patched.setattr(project.store._parts.catalog, "add", broken)
         frames = {video: project.samples(v1="b", v2="b"), label: project.samples(v1="a")}
         with pytest.raises(InterruptedError):
             project.store.write_all(frames)

@@ -34,14 +34,14 @@ class Watched:
 def kept(store: mx.MetadataStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The comparisons that the store runs."""
     found: list[str] = []
-    snapshot = store._backend.snapshot
+    snapshot = store._parts.backend.snapshot
 
     @contextmanager
     def watched() -> Iterator[Watched]:
         with snapshot() as session:
             yield Watched(session, found)
 
-    monkeypatch.setattr(store._backend, "snapshot", watched)
+    monkeypatch.setattr(store._parts.backend, "snapshot", watched)
     return found
 
 
@@ -49,7 +49,7 @@ def kept(store: mx.MetadataStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def built(store: mx.MetadataStore, monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
     """The keys of the expressions that were built to be compiled."""
     found: list[Hashable] = []
-    compiled = store._backend.sql
+    compiled = store._parts.backend.sql
 
     def watched(build: Callable[[], Any], key: Hashable = None) -> str:
         def noted() -> Any:
@@ -58,7 +58,7 @@ def built(store: mx.MetadataStore, monkeypatch: pytest.MonkeyPatch) -> list[Hash
 
         return compiled(noted, key)
 
-    monkeypatch.setattr(store._backend, "sql", watched)
+    monkeypatch.setattr(store._parts.backend, "sql", watched)
     return found
 
 
