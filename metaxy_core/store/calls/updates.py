@@ -10,6 +10,7 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.increment import Increment
+from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.resolving import Resolution, Wanted
 
@@ -46,6 +47,7 @@ class UpdateCalls(Calls):
 
         Raises:
             UnknownFeature: the graph does not hold the feature.
+            ExternalFeature: the feature is another project's.
             InvalidSamples: samples for a feature that has deps, or none for a root.
             DataError: the samples have missing, NULL or repeated ids, or lack versions.
 
@@ -66,6 +68,7 @@ class UpdateCalls(Calls):
         from metaxy_core.store.writing import sample_frame
 
         graph, key = locate(feature)
+        check_not_external(graph[key], "resolve")
         plan = graph.plan(key)
         _check_samples(plan, samples)
         wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
