@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import typer  # noqa: TC002 - read at run time
 
-from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
+from metaxy_core.cli.options import (
+    ConfigOption,
+    EntrypointOption,
+    JsonOption,
+    SelectionArgument,
+    StoreOption,
+)
 from metaxy_core.cli.printing import progress, show
 from metaxy_core.cli.project import Project
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey
 
 if TYPE_CHECKING:
@@ -31,21 +38,22 @@ class FeatureStatus:
     Attributes:
         feature: the feature.
         records: how many records are stored.
-        counts: what there is to do; None for a root feature, which only its samples tell.
+        counts: what there is to do; None for a root feature, which only its samples tell, and for
+            another project's, which is that project's to tell.
         last: the newest commit.
+        external: the project it belongs to, where that is another one.
     """
 
     feature: FeatureKey
     records: int
     counts: Counts | None
     last: Commit | None
+    external: str | None = None
 
 
 def status(
     context: typer.Context,
-    features: Annotated[
-        list[str] | None, typer.Argument(help="Keys of features; all where none is given.")
-    ] = None,
+    selection: SelectionArgument = None,
     *,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -56,17 +64,12 @@ def status(
 
     New records are to be computed for the first time and stale ones again; orphaned ones are no
     longer called for; blocked ones wait for something upstream. What is new or stale of a feature
-    without deps only its samples can tell.
+    without deps only its samples can tell, and of another project's feature only that project.
     """
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
-        found = _statuses(opened, graph, _chosen(graph, features))
+        found = _statuses(opened, graph, select(graph, *selection or ()))
     show(_to_json(found) if as_json else _to_table(found))
-
-
-def _chosen(graph: FeatureGraph, features: Sequence[str] | None) -> list[FeatureKey]:
-    wanted = {graph[feature].key for feature in features or ()}
-    return [d.key for d in graph if d.key in wanted or not features]
 
 
 def _statuses(
@@ -81,8 +84,11 @@ def _statuses(
 
 
 def _feature_status(store: MetadataStore, graph: FeatureGraph, key: FeatureKey) -> FeatureStatus:
-    counts = None if graph.plan(key).is_root else store.resolve_update(key).counts
-    return FeatureStatus(key, store.count(key), counts, store.history(key).last)
+    definition = graph[key]
+    is_told = not definition.external and not definition.spec.is_root
+    counts = store.resolve_update(key).counts if is_told else None
+    external = definition.project if definition.external else None
+    return FeatureStatus(key, store.count(key), counts, store.history(key).last, external)
 
 
 # --------------------------------------------------------------------------- printing
@@ -97,7 +103,8 @@ def _to_object(status: FeatureStatus) -> dict[str, Any]:
     return {
         "feature": str(status.feature),
         "records": status.records,
-        "needs_samples": counts is None,
+        "external": status.external,
+        "needs_samples": counts is None and status.external is None,
         "new": None if counts is None else counts.new,
         "stale": None if counts is None else counts.stale,
         "orphaned": None if counts is None else counts.orphaned,
@@ -123,14 +130,17 @@ def _to_table(found: Sequence[FeatureStatus]) -> Table:
     table.add_column("to do")
     table.add_column("last commit (UTC)", overflow="fold")
     for status in found:
-        todo, last = _todo(status.counts), _last(status.last)
+        todo, last = _todo(status), _last(status.last)
         table.add_row(str(status.feature), str(status.records), todo, last)
     return table
 
 
-def _todo(counts: Counts | None) -> Text:
+def _todo(status: FeatureStatus) -> Text:
     from rich.text import Text
 
+    counts = status.counts
+    if status.external is not None:
+        return Text(f"left to project {status.external}", "dim")
     if counts is None:
         return Text("needs samples", "dim")
     kinds = ("new", "stale", "orphaned", "blocked")

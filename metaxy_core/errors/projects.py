@@ -20,6 +20,16 @@ class InvalidSelection(MetaxyError):
     def from_known(cls, text: str, known: Sequence[object]) -> Self:
         return cls(f"No feature of the graph matches {text!r}; {nearest(text, known)}")
 
+    @classmethod
+    def from_externals(
+        cls, text: str, project: str, snapshot: int, known: Sequence[object]
+    ) -> Self:
+        return cls(
+            f"[externals] names {text!r} of project {project!r}, which its newest snapshot "
+            f"({snapshot}) does not have; {nearest(text, known)} Correct it in metaxy.toml, or run "
+            f"`metaxy push` in {project!r}."
+        )
+
 
 class ProjectError(MetaxyError):
     """Something that one project may not do with what is another's."""
