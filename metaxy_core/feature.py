@@ -45,7 +45,7 @@ class Feature(pydantic.BaseModel):
         if spec is None:
             return
         graph = FeatureGraph.active()
-        graph.add(_definition(cls, spec, graph.project))
+        graph.add(_definition(cls, spec))
         cls.spec, cls.graph = spec, graph
 
 
@@ -61,14 +61,13 @@ def locate(feature: KeyLike) -> tuple[FeatureGraph, FeatureKey]:
     return graph, graph[feature].key
 
 
-def _definition(cls: type[Feature], spec: FeatureSpec, project: str) -> FeatureDefinition:
+def _definition(cls: type[Feature], spec: FeatureSpec) -> FeatureDefinition:
     return FeatureDefinition(
         spec=spec,
         columns=tuple(_column(spec.key, name, field) for name, field in cls.model_fields.items()),
         extra=cls.model_config.get("extra") or "ignore",
         description=spec.description or _first_paragraph(cls),
         origin=f"{cls.__module__}:{cls.__qualname__}",
-        project=project,
     )
 
 

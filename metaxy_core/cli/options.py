@@ -64,8 +64,6 @@ each other add up, terms joined by commas all have to hold, [bold]!term[/bold] l
 """.replace("\n", " ").strip()
 SelectionArgument = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[SELECTION]...", help="Which features, see below; all where none is given."
-    ),
+    typer.Argument(metavar="SELECTION", help="Which features, see below; all where none is given."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

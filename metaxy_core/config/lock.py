@@ -108,10 +108,10 @@ def lock_to_json(lock: Lock) -> str:
     """A lock as the text of its file: sorted, so that a diff shows what moved."""
     content = {
         "format": _FORMAT,
-        "externals": {name: list(terms) for name, terms in lock.externals.items()},
-        "features": {key: _to_object(feature) for key, feature in lock.features.items()},
+        "externals": {name: list(terms) for name, terms in sorted(lock.externals.items())},
+        "features": {key: _to_object(feature) for key, feature in sorted(lock.features.items())},
     }
-    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _moved(key: str, old: LockedFeature | None, new: LockedFeature | None) -> str | None:

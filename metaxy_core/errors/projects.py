@@ -51,13 +51,17 @@ class FeatureOwned(ProjectError):
 
     @classmethod
     def from_projects(cls, feature: object, owner: str, project: str, address: str) -> Self:
-        mine = f"project {project!r}" if project else "a project without a name"
+        found = f"Feature '{feature}' belongs to project {owner!r} in the store {address!r}, and "
+        if not project:
+            return cls(
+                f"{found}the code at hand has no project. If it is that of {owner!r}, set project "
+                f"= {owner!r} in metaxy.toml and call mx.init() first; otherwise give the feature "
+                f"another key, or use another store. Nothing was done."
+            )
         return cls(
-            f"Feature '{feature}' belongs to project {owner!r} in the store {address!r}, and "
-            f"{mine} defines it too: give the feature another key or use another store; to read "
-            f"that of {owner!r}, list it under [externals] in metaxy.toml; to take it over, run "
-            f"`metaxy push` in {owner!r} once it is gone from there; if this is {owner!r}, set "
-            f"project = {owner!r} in metaxy.toml. Nothing was done."
+            f"{found}project {project!r} defines it too. Give it another key or use another store; "
+            f"to read that of {owner!r}, list it under [externals] in metaxy.toml; to take it "
+            f"over, remove it from {owner!r} and run `metaxy push` there. Nothing was done."
         )
 
 

@@ -72,23 +72,19 @@ class FeatureGraph:
             project: its name.
         """
         self._project = project
-        named = {
-            key: definition
-            if definition.project
-            else definition.model_copy(update={"project": project})
-            for key, definition in self._definitions.items()
-        }
-        self._replace(named)
+        self._replace({key: _named(d, project) for key, d in self._definitions.items()})
 
     def add(self, definition: FeatureDefinition) -> None:
         """Register a definition; the same class defined again replaces its former self.
 
-        A dependency may be registered later; what can be checked now is checked now. An external
+        It belongs to the graph's project, unless it says another one. A dependency may be
+        registered later; what can be checked now is checked now. An external
         definition gives way to the code of the same feature of the same project.
 
         Raises:
             DefinitionError: the definition contradicts the graph; the graph is unchanged.
         """
+        definition = _named(definition, self._project)
         former = self._definitions.get(definition.key)
         if former is not None:
             validation.check_replacement(former, definition)
@@ -151,6 +147,13 @@ class FeatureGraph:
         """Everything that depends on a feature, in topological order."""
         keys = topology.reachable(self[feature].key, topology.children(self._definitions))
         return tuple(definition for definition in self if definition.key in keys)
+
+
+def _named(definition: FeatureDefinition, project: str) -> FeatureDefinition:
+    """A definition with its project, or with this one where it has none."""
+    if definition.project or not project:
+        return definition
+    return definition.model_copy(update={"project": project})
 
 
 _global_graph = FeatureGraph()
