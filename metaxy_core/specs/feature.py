@@ -41,7 +41,7 @@ def _to_fields(value: Any) -> Any:
 def _to_tags(value: Any) -> Any:
     if isinstance(value, str):
         value = [value]
-    return value if isinstance(value, Mapping) else dict.fromkeys(value, "")
+    return dict.fromkeys(value, "") if isinstance(value, list | tuple | set) else value
 
 
 class FeatureSpec(Spec):
