@@ -102,11 +102,10 @@ class DefinitionLog:
 
         Raises:
             ExternalFeature: the feature is another project's.
-            FeatureOwned: another project has a feature of this key in the store.
+            FeatureOwned: another project has a feature of such a key in the store.
         """
         check_not_external(graph[feature], "change")
-        definitions = (*graph.upstream(feature), graph[feature])
-        self._add(transaction, graph, definitions, [graph[feature]])
+        self._add(transaction, graph, (*graph.upstream(feature), graph[feature]))
 
     def push(self, transaction: Transaction, graph: FeatureGraph) -> RecordedSnapshot:
         """Record a graph, unless it is the newest one of its project already.
@@ -120,7 +119,7 @@ class DefinitionLog:
         last = next((item for item in reversed(pushed) if item.project == graph.project), None)
         if last and last.definitions == hashes and last.features.keys() == features.keys():
             return last
-        self._add(transaction, graph, tuple(graph), graph.own)
+        self._add(transaction, graph, tuple(graph))
         added = RecordedSnapshot(
             id=len(pushed) + 1,
             project=graph.project,
@@ -137,19 +136,19 @@ class DefinitionLog:
         transaction: Transaction,
         graph: FeatureGraph,
         definitions: Sequence[FeatureDefinition],
-        changed: Sequence[FeatureDefinition],
     ) -> None:
-        """Record definitions, some of which are about to be changed in the project's name."""
+        """Record definitions; what is not external has to be free or the project's already."""
         recorded = self._recorded(transaction, [str(d.key) for d in definitions])
         owner = owners(recorded)
-        for definition in changed:
+        claimed = [definition for definition in definitions if not definition.external]
+        for definition in claimed:
             check_owner(
                 definition,
                 recorded,
                 lambda name: self.newest(transaction, [name]).get(name),
                 self._tables.address,
             )
-        taken = {str(d.key) for d in changed if owner.get(str(d.key)) != d.project}
+        taken = {str(d.key) for d in claimed if owner.get(str(d.key)) != d.project}
         rows_of = (row for row in recorded if row["feature"] not in taken)
         known = {tuple(row[name] or "" for name in _KNOWN) for row in rows_of}
         now = dt.datetime.now(dt.UTC)

@@ -30,7 +30,9 @@ def talks(workspace) -> Any:
     """`readme` is pushed; `talks` reads its videos."""
     workspace.write(
         "readme.toml",
-        'project = "readme"\nentrypoints = ["features.py"]\nstores.default.path = "metadata.duckdb"',
+        CONFIG.partition("[externals]")[0]
+        .replace("talks", "readme")
+        .replace("readme.py", "features.py"),
     )
     assert workspace.run("push", "--config", "readme.toml").exit_code == 0
     workspace.write("metaxy.toml", CONFIG)

@@ -218,6 +218,19 @@ def test_a_key_of_another_project_is_refused_on_write(store, code, project):
         assert project.state() == before
 
 
+def test_a_key_of_another_project_is_not_taken_by_writing_what_is_downstream(store, code, project):
+    with running(code("one", a=1)):
+        store.write("a", project.samples(v1="x"))
+    with running(code("two", a=1)):
+        project.feature("b", deps=["a"])
+        increment = store.resolve_update("b")
+        assert increment.counts == mx.Counts(new=1)
+        with pytest.raises(FeatureOwned, match="'a' belongs to project 'one'"):
+            store.write("b", increment.new)
+        assert store.count("b") == 0
+    store.push(code("one", a=2))
+
+
 def test_nothing_of_a_write_to_several_features_stays_where_one_is_anothers(store, code, project):
     store.push(code("one", a=1))
     with running(code("two", a=1, b=1)):
