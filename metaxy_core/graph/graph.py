@@ -78,8 +78,8 @@ class FeatureGraph:
         """Register a definition; the same class defined again replaces its former self.
 
         It belongs to the graph's project, unless it says another one. A dependency may be
-        registered later; what can be checked now is checked now. An external
-        definition gives way to the code of the same feature of the same project.
+        registered later; what can be checked now is checked now. An external definition gives way
+        to the code of the same feature of the same project.
 
         Raises:
             DefinitionError: the definition contradicts the graph; the graph is unchanged.
