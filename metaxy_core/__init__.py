@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metaxy_core.errors import MetaxyError, TransientError
 from metaxy_core.feature import Feature
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.feature import FeatureSpec
@@ -63,6 +64,7 @@ __all__ = [
     "expansion",
     "identity",
     "init",
+    "select",
 ]
 
 

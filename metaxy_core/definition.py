@@ -19,6 +19,8 @@ class FeatureDefinition(Spec):
         extra: what happens to columns that are not declared: dropped, stored or refused.
         description: first paragraph of the class docstring, or the spec's description.
         origin: ``module:qualified name`` of the class.
+        project: name of the project that the feature belongs to; not part of any version.
+        external: whether it belongs to another project, and may only be read here.
     """
 
     spec: FeatureSpec
@@ -26,6 +28,8 @@ class FeatureDefinition(Spec):
     extra: Literal["ignore", "allow", "forbid"] = "ignore"
     description: str | None = None
     origin: str = ""
+    project: str = ""
+    external: bool = False
 
     @property
     def key(self) -> FeatureKey:

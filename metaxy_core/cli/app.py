@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import features, graph, status
-from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
+from metaxy_core.cli import features, graph, history, lock, status
+from metaxy_core.cli.options import SELECTION, ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
 from metaxy_core.errors import MetaxyError
@@ -66,15 +66,27 @@ def _project(
     context.obj = Project.from_options(context, config, store, entrypoint)
 
 
-app.command("list", epilog="Example: [bold]metaxy list --entrypoint features.py[/bold]")(
-    features.list_features
-)
+app.command(
+    "list",
+    epilog=f"{SELECTION}\n\n[bold]metaxy list --entrypoint features.py[/bold]: all of a file."
+    "\n\n[bold]metaxy list +example/crop[/bold]: what crops are made from.",
+)(features.list_features)
 app.command(
     "status",
-    epilog="[bold]metaxy status[/bold]: all features."
+    epilog=f"{SELECTION}\n\n[bold]metaxy status[/bold]: all features."
+    "\n\n[bold]metaxy status example/video+ '!tag:gpu'[/bold]: what is downstream, without GPU."
     "\n\n[bold]metaxy status example/crop --json[/bold]: one feature, for programs.",
 )(status.status)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
+app.command(
+    "history",
+    epilog="[bold]metaxy history[/bold]: what was pushed, and what each push changed."
+    "\n\n[bold]metaxy history example/crop --limit 5[/bold]: the last commits of a feature.",
+)(history.history)
+app.command(
+    "lock",
+    epilog="[bold]metaxy lock --check[/bold]: for CI, 1 where the lock file is out of date.",
+)(lock.lock)
 app.add_typer(graph.app, name="graph", help="Draw the graph of features, or compare two of them.")
 
 

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - read at run time
 
-from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
+from metaxy_core.cli.options import (
+    ConfigOption,
+    EntrypointOption,
+    SelectionArgument,
+    StoreOption,
+)
 from metaxy_core.cli.printing import show
 from metaxy_core.cli.project import Project
+from metaxy_core.graph.selection import select
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from metaxy_core.graph.graph import FeatureGraph
+    from metaxy_core.keys import FeatureKey
 
 
 def list_features(
     context: typer.Context,
+    selection: SelectionArgument = None,
     config: ConfigOption = None,
     store: StoreOption = None,
     entrypoint: EntrypointOption = None,
 ) -> None:
     """List the features with their versions, fields and deps, and where they are defined."""
     with Project.from_options(context, config, store, entrypoint).features() as graph:
-        show(_to_table(graph))
+        show(_to_table(graph, select(graph, *selection or ())))
 
 
 def push(
@@ -35,20 +44,22 @@ def push(
 ) -> None:
     """Record the features in the store, so that later code can be compared with them.
 
-    Nothing is recorded where nothing changed since the last push.
+    They are recorded as those of the project that metaxy.toml names. Nothing is recorded where
+    nothing changed since its last push.
     """
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
-        known = len(opened.snapshots())
+        known = {pushed.id for pushed in opened.snapshots()}
         snapshot = opened.push(graph)
-        done = "Recorded" if snapshot.id > known else "Nothing changed since"
+        done = "Nothing changed since" if snapshot.id in known else "Recorded"
+        of = f" of project {snapshot.project}" if snapshot.project else ""
         show(
-            f"{done} snapshot {snapshot.id}, version {snapshot.version}, "
+            f"{done} snapshot {snapshot.id}{of}, version {snapshot.version}, "
             f"with {len(snapshot.features)} features, in {opened.address}.\n"
         )
 
 
-def _to_table(graph: FeatureGraph) -> Table:
+def _to_table(graph: FeatureGraph, keys: Sequence[FeatureKey]) -> Table:
     from rich.table import Table
 
     from metaxy_core.graph.render.content import shortened
@@ -58,13 +69,13 @@ def _to_table(graph: FeatureGraph) -> Table:
     table.add_column("version", no_wrap=True)
     for name in ("fields", "deps", "defined in"):
         table.add_column(name, overflow="fold")
-    for definition in graph:
+    for definition in map(graph.__getitem__, keys):
         spec = definition.spec
         table.add_row(
             str(spec.key),
             shortened(graph.versions[spec.key].feature),
             ", ".join(map(str, spec.field_keys)),
             ", ".join(str(dep.feature) for dep in spec.deps),
-            definition.origin,
+            f"project {definition.project}" if definition.external else definition.origin,
         )
     return table

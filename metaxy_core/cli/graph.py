@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metaxy_core.cli.options import (
+    SELECTION,
     ConfigOption,
     EntrypointOption,
     Format,
     FormatOption,
     OutputOption,
+    SelectionArgument,
     StoreOption,
 )
 from metaxy_core.cli.printing import show, tell
 from metaxy_core.cli.project import Project, Source
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.selection import select
+from metaxy_core.keys import FeatureKey
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -26,12 +31,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-_SIDE = "'code', 'store', 'store:VERSION', a module or a .py file"
+_SIDE = "'code', 'store', 'store:SNAPSHOT', a module or a .py file"
 
 
-@app.command(epilog="Example: [bold]metaxy graph render --format mermaid --output graph.mmd[/bold]")
+@app.command(
+    epilog=f"{SELECTION}\n\n[bold]metaxy graph render --format mermaid --output graph.mmd[/bold]"
+    "\n\n[bold]metaxy graph render 1+example/crop+1[/bold]: crops and their neighbours."
+)
 def render(
     context: typer.Context,
+    selection: SelectionArgument = None,
     layout: FormatOption = Format.TERMINAL,
     output: OutputOption = None,
     config: ConfigOption = None,
@@ -40,7 +49,7 @@ def render(
 ) -> None:
     """Draw the features with their fields, versions and dependencies."""
     with Project.from_options(context, config, store, entrypoint).features() as graph:
-        show(_rendered(graph, layout), output)
+        show(_rendered(graph, layout, select(graph, *selection or ())), output)
 
 
 @app.command(
@@ -64,8 +73,9 @@ def diff(
 ) -> None:
     """Compare two states of the features: which fields move, and so what is recomputed.
 
-    'code' is what metaxy.toml or --entrypoint names. 'store' is the graph that was recorded last in
-    the store (see 'metaxy push'), 'store:VERSION' an earlier one.
+    'code' is what metaxy.toml or --entrypoint names. 'store' is the graph that the project recorded
+    last in the store (see 'metaxy push'). 'store:previous' is the one before, 'store:3' that of a
+    number and 'store:ab12' that of a version (see 'metaxy history').
     """
     from metaxy_core.graph.diff import diff_graphs
 
@@ -83,29 +93,29 @@ def _side(side: str, project: Project) -> FeatureGraph:
     if name == "store":
         return _recorded(project, version or None)
     named = Source((side,), Path.cwd(), "the command line")
-    return load_isolated(project.source if side == "code" else named, project.config.root)
+    return load_isolated(project.source if side == "code" else named, project.config)
 
 
 def _recorded(project: Project, version: str | None) -> FeatureGraph:
     with project.open_store() as store:
-        graph = store.recorded_graph(version)
+        graph = store.recorded_graph(version, project.config.project)
         if not len(graph):
             tell(f"The store {store.address} has no graph yet; `metaxy push` records the code's.")
         return graph
 
 
-def _rendered(graph: FeatureGraph, layout: Format) -> str | Tree:
+def _rendered(graph: FeatureGraph, layout: Format, keys: Sequence[FeatureKey]) -> str | Tree:
     from metaxy_core.graph.render import content, dot, json, mermaid, terminal
 
     match layout:
         case Format.MERMAID:
-            return mermaid.to_mermaid(content.picture_of_graph(graph))
+            return mermaid.to_mermaid(content.picture_of_graph(graph, keys))
         case Format.DOT:
-            return dot.to_dot(content.picture_of_graph(graph))
+            return dot.to_dot(content.picture_of_graph(graph, keys))
         case Format.JSON:
-            return json.graph_to_json(graph)
+            return json.graph_to_json(graph, keys)
         case Format.TERMINAL:
-            return terminal.graph_to_tree(graph)
+            return terminal.graph_to_tree(graph, keys)
 
 
 def _rendered_diff(diff: GraphDiff, layout: Format) -> str | Tree:

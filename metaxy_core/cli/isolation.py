@@ -8,22 +8,26 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaxy_core.cli.project import Source
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import EntrypointFailed, MetaxyError
 from metaxy_core.graph.graph import FeatureGraph
 
+if TYPE_CHECKING:
+    from metaxy_core.config import Config
 
-def load_isolated(source: Source, path: Path) -> FeatureGraph:
+
+def load_isolated(source: Source, config: Config) -> FeatureGraph:
     """The features that a source defines, without importing it here.
 
     Args:
         source: where they are defined.
-        path: a further folder to import from.
+        config: the configuration of the project that they are compared for.
 
     Raises:
+        LockMissing: the project has external features, but they were never locked.
         EntrypointFailed: it cannot be imported, or its features contradict each other.
     """
     request = json.dumps(
@@ -31,7 +35,9 @@ def load_isolated(source: Source, path: Path) -> FeatureGraph:
             "entrypoints": source.entrypoints,
             "root": str(source.root),
             "named_by": source.named_by,
-            "path": str(path),
+            "path": str(config.root),
+            "project": config.project,
+            "externals": [_dumped(item) for item in config.read_lock().definitions],
         }
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +52,8 @@ def load_isolated(source: Source, path: Path) -> FeatureGraph:
         found = json.loads(answer.read_text("utf-8"))
     if "error" in found:
         raise EntrypointFailed(found["error"])
-    return FeatureGraph(FeatureDefinition.model_validate(item) for item in found["definitions"])
+    definitions = (FeatureDefinition.model_validate(item) for item in found["definitions"])
+    return FeatureGraph(definitions, project=config.project)
 
 
 def _definitions(request: dict[str, Any]) -> dict[str, Any]:
@@ -54,13 +61,17 @@ def _definitions(request: dict[str, Any]) -> dict[str, Any]:
 
     put_on_path(Path(request["path"]))
     try:
-        with FeatureGraph().use() as graph:
+        externals = map(FeatureDefinition.model_validate, request["externals"])
+        with FeatureGraph(externals, project=request["project"]).use() as graph:
             import_entrypoints(request["entrypoints"], Path(request["root"]), request["named_by"])
-        # Free metadata belongs to no version, and need not be JSON.
-        unused = {"spec": {"metadata"}}
-        return {"definitions": [item.model_dump(mode="json", exclude=unused) for item in graph]}
+        return {"definitions": [_dumped(item) for item in graph]}
     except MetaxyError as error:
         return {"error": str(error)}
+
+
+def _dumped(definition: FeatureDefinition) -> dict[str, Any]:
+    # Free metadata belongs to no version, and need not be JSON.
+    return definition.model_dump(mode="json", exclude={"spec": {"metadata"}})
 
 
 def _answer() -> None:

@@ -55,4 +55,15 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of the terminal."),
 ]
+SELECTION = """
+Features are selected by terms: [bold]a/b[/bold] is one, [bold]a/*[/bold] are many,
+[bold]+a/b[/bold] takes everything upstream too and [bold]a/b+[/bold] everything downstream
+([bold]2+a/b[/bold], [bold]a/b+1[/bold]: so many steps), [bold]tag:gpu[/bold] or
+[bold]tag:team=vision[/bold] goes by tags and [bold]project:talks[/bold] by project. Terms beside
+each other add up, terms joined by commas all have to hold, [bold]!term[/bold] leaves out.
+""".replace("\n", " ").strip()
+SelectionArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SELECTION", help="Which features, see below; all where none is given."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

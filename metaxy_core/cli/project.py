@@ -89,7 +89,7 @@ class Project:
 
     @contextmanager
     def features(self) -> Iterator[FeatureGraph]:
-        """The project's features, active inside the block.
+        """The project's features and the external ones, active inside the block.
 
         Raises:
             NoFeatures: nothing says where they are, or none is there.
@@ -99,8 +99,10 @@ class Project:
         source = self.source
         put_on_path(self.config.root)
         with FeatureGraph().use() as graph:
+            self.config.prepare(graph)
+            known = len(graph)
             import_entrypoints(source.entrypoints, source.root, source.named_by)
-            if not len(graph):
+            if len(graph) == known:
                 raise NoFeatures(
                     f"{', '.join(source.entrypoints)} (from {source.named_by}) defines no feature; "
                     f"name the module with the subclasses of Feature."

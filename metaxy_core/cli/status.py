@@ -6,14 +6,21 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import typer  # noqa: TC002 - read at run time
 
-from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
+from metaxy_core.cli.options import (
+    ConfigOption,
+    EntrypointOption,
+    JsonOption,
+    SelectionArgument,
+    StoreOption,
+)
 from metaxy_core.cli.printing import progress, show
 from metaxy_core.cli.project import Project
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey
 
 if TYPE_CHECKING:
@@ -33,9 +40,10 @@ class FeatureStatus:
         feature: the feature.
         records: how many records are stored.
         progress: what there is to do and what is done; None for a root feature, which only its
-            samples tell.
-        orphaned: how many records nothing calls for any more; None for a root feature.
+            samples tell, and for another project's, which is that project's to tell.
+        orphaned: how many records nothing calls for any more; None where ``progress`` is.
         last: the newest commit.
+        external: the project it belongs to, where that is another one.
     """
 
     feature: FeatureKey
@@ -43,13 +51,12 @@ class FeatureStatus:
     progress: Progress | None
     orphaned: int | None
     last: Commit | None
+    external: str | None = None
 
 
 def status(
     context: typer.Context,
-    features: Annotated[
-        list[str] | None, typer.Argument(help="Keys of features; all where none is given.")
-    ] = None,
+    selection: SelectionArgument = None,
     *,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -61,17 +68,13 @@ def status(
     New records are to be computed for the first time and stale ones again; orphaned ones are no
     longer called for; blocked ones wait for something upstream; failing ones are new or stale and
     failed before. 'Done' is the share of the expected records that are up to date. What is new or
-    stale of a feature without deps only its samples can tell.
+    stale of a feature without deps only its samples can tell, and of another project's feature
+    only that project.
     """
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
-        found = _statuses(opened, graph, _chosen(graph, features))
+        found = _statuses(opened, graph, select(graph, *selection or ()))
     show(_to_json(found) if as_json else _to_table(found))
-
-
-def _chosen(graph: FeatureGraph, features: Sequence[str] | None) -> list[FeatureKey]:
-    wanted = {graph[feature].key for feature in features or ()}
-    return [d.key for d in graph if d.key in wanted or not features]
 
 
 def _statuses(
@@ -87,8 +90,9 @@ def _statuses(
 
 def _feature_status(store: MetadataStore, graph: FeatureGraph, key: FeatureKey) -> FeatureStatus:
     plan, records, last = graph.plan(key), store.count(key), store.history(key).last
-    if plan.is_root:
-        return FeatureStatus(key, records, None, None, last)
+    external = plan.definition.project if plan.definition.external else None
+    if external is not None or plan.is_root:
+        return FeatureStatus(key, records, None, None, last, external)
     progress = store.progress(key)
     orphaned = progress.orphaned
     if orphaned and plan.expands:  # counted in parents there, and in records here
@@ -108,7 +112,8 @@ def _to_object(status: FeatureStatus) -> dict[str, Any]:
     return {
         "feature": str(status.feature),
         "records": status.records,
-        "needs_samples": progress is None,
+        "external": status.external,
+        "needs_samples": progress is None and status.external is None,
         "expected": None if progress is None else progress.expected,
         "up_to_date": None if progress is None else progress.up_to_date,
         "new": None if progress is None else progress.new,
@@ -152,6 +157,8 @@ def _todo(status: FeatureStatus) -> Text:
     from rich.text import Text
 
     progress = status.progress
+    if status.external is not None:
+        return Text(f"left to project {status.external}", "dim")
     if progress is None:
         return Text("needs samples", "dim")
     counts = {

@@ -17,8 +17,17 @@ from pydantic_settings import (
 
 from metaxy_core.config.entrypoints import import_entrypoints
 from metaxy_core.config.file import NESTED, PREFIX, explained, find_file, place_of, read_file
+from metaxy_core.config.lock import LOCK_NAME, Lock, lock_to_json, read_lock
+from metaxy_core.config.locking import check_lock, lock_externals
 from metaxy_core.config.stores import StoreConfig
-from metaxy_core.errors import InvalidSetting, UnknownStore
+from metaxy_core.errors import (
+    ConfigUnreadable,
+    InvalidSetting,
+    LockMissing,
+    LockOutOfDate,
+    UnknownStore,
+)
+from metaxy_core.graph.graph import FeatureGraph
 
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
@@ -39,6 +48,8 @@ class Config(BaseSettings):
             A variable separates them with commas.
         store: name of the store that is used where none is named.
         stores: the stores by name.
+        externals: features of other projects that this one reads: for each project a list of keys,
+            patterns and other terms of a selection. `metaxy lock` looks them up in the store.
 
     Example:
         >>> config = Config(stores={"default": {"path": ":memory:"}})
@@ -59,6 +70,9 @@ class Config(BaseSettings):
     entrypoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_to_names)] = ()
     store: str = "default"
     stores: dict[str, StoreConfig] = Field(default_factory=dict)
+    externals: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = Field(
+        default_factory=dict
+    )
     _file: Path | None = PrivateAttr(default=None)
 
     @classmethod
@@ -120,19 +134,104 @@ class Config(BaseSettings):
 
         Raises:
             UnknownStore: no store has this name.
+            LockMissing: there are external features, but they were never locked.
+            LockOutOfDate: their projects pushed other definitions to this store since.
         """
+        lock, store = self.read_lock(), self._opened(name)
+        try:
+            check_lock(store, lock, self.lock_file)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _opened(self, name: str | None) -> MetadataStore:
         wanted = name or self.store
         if wanted not in self.stores:
             raise UnknownStore.from_config(wanted, self.place, list(self.stores))
         return self.stores[wanted].open(self.root)
 
+    @property
+    def lock_file(self) -> Path:
+        """The file with the definitions of external features, beside metaxy.toml."""
+        return self.root / LOCK_NAME
+
+    def read_lock(self) -> Lock:
+        """What the lock file holds; nothing where there are no external features.
+
+        Raises:
+            LockMissing: there is no lock file.
+            LockOutOfDate: it was made for other ``externals``.
+        """
+        if not self.externals:
+            return Lock({}, {})
+        if not self.lock_file.is_file():
+            raise LockMissing.from_file(self.lock_file, self.place)
+        lock = read_lock(self.lock_file)
+        if lock.externals != self.externals:
+            raise LockOutOfDate.from_settings(self.lock_file, self.place)
+        return lock
+
+    def update_lock(self, store: str | None = None, *, check: bool = False) -> list[str]:
+        """Bring the lock file up to date with what other projects pushed to a store.
+
+        Args:
+            store: the store's name; the default one where it is None.
+            check: only say what would change.
+
+        Returns:
+            What changed, in words; nothing where the lock file is up to date, and then it stays as
+            it is.
+
+        Raises:
+            NotPushed: one of the projects never pushed to the store.
+            InvalidSelection: a project has nothing that matches its ``externals``.
+        """
+        if self.project in self.externals:
+            raise InvalidSetting(
+                f"Setting 'externals.{self.project}' in {self.place} names the project itself; its "
+                f"features are known from its code, so remove it."
+            )
+        with self._opened(store) as opened:
+            lock = lock_externals(opened, self.externals, self.project)
+        try:
+            before = read_lock(self.lock_file) if self.lock_file.is_file() else Lock({}, {})
+        except ConfigUnreadable:  # say, a merge left its marks
+            before = Lock({}, {})
+        moved = lock.moved_since(before)
+        if not moved and before.externals != lock.externals:
+            moved = ["[externals] changed"]
+        if moved and not check:
+            self.lock_file.write_text(lock_to_json(lock), "utf-8")
+        return moved
+
+    def prepare(self, graph: FeatureGraph) -> None:
+        """Give a graph the project's name and its external features, for the code to build on.
+
+        Args:
+            graph: the graph in which the project's features are or will be defined.
+
+        Raises:
+            LockMissing: there are external features, but they were never locked.
+            LockOutOfDate: they were locked for other ``externals``.
+            DefinitionError: an external feature contradicts the graph.
+        """
+        if self.project:
+            graph.name_project(self.project)
+        for definition in self.read_lock().definitions:
+            graph.add(definition)
+
     def import_entrypoints(self) -> None:
         """Import what defines the features, into the active graph; once per process.
 
+        They belong to the configured project; the external features are there before them.
+
         Raises:
+            LockMissing: there are external features, but they were never locked.
             EntrypointFailed: one of them cannot be imported.
             DefinitionError: a feature in them contradicts the graph.
         """
+        self.prepare(FeatureGraph.active())
         if self._file is not None or self.entrypoints:
             import_entrypoints(self.entrypoints, self.root, self.place)
 

@@ -68,6 +68,13 @@ class UnknownFeature(DefinitionError):
             f"{nearest(dependency, known)} Define it, or correct the key in deps."
         )
 
+    @classmethod
+    def from_store(cls, feature: object, address: str, known: Sequence[object]) -> Self:
+        return cls(
+            f"Feature '{feature}' has no commits in the store {address!r}; "
+            f"{nearest(feature, known)}"
+        )
+
 
 class UnknownField(DefinitionError):
     """A field that a feature does not have."""
@@ -116,6 +123,13 @@ class DuplicateFeature(DefinitionError):
         return cls(
             f"Feature '{feature}' is defined twice, by {first} and by {second}; "
             f"give one of them another key, or define it in its own `with FeatureGraph().use():`."
+        )
+
+    @classmethod
+    def from_projects(cls, feature: object, first: str, second: str) -> Self:
+        return cls(
+            f"Feature '{feature}' is defined by project {first!r} and by project {second!r}; give "
+            f"one of them another key, or take it out of [externals] in metaxy.toml."
         )
 
 

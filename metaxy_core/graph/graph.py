@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from metaxy_core.definition import FeatureDefinition
-from metaxy_core.errors import DuplicateFeature, UnknownFeature
+from metaxy_core.errors import UnknownFeature
 from metaxy_core.graph import topology, validation
 from metaxy_core.graph.plan import FeaturePlan, plan_feature
 from metaxy_core.graph.versions import GraphVersions, compute_versions
@@ -20,6 +20,10 @@ class FeatureGraph:
     One global graph is active by default; ``use()`` makes another one active for a block, so that
     tests, notebooks and two states of the same code do not meet.
 
+    Args:
+        definitions: the first features.
+        project: name of the project whose features are defined in it.
+
     Example:
         >>> graph = FeatureGraph()
         >>> with graph.use():
@@ -27,7 +31,8 @@ class FeatureGraph:
         True
     """
 
-    def __init__(self, definitions: Iterable[FeatureDefinition] = ()) -> None:
+    def __init__(self, definitions: Iterable[FeatureDefinition] = (), *, project: str = "") -> None:
+        self._project = project
         self._definitions: dict[FeatureKey, FeatureDefinition] = {}
         self._plans: dict[FeatureKey, FeaturePlan] = {}
         self._versions: GraphVersions | None = None
@@ -50,20 +55,47 @@ class FeatureGraph:
         finally:
             _active.reset(token)
 
+    @property
+    def project(self) -> str:
+        """Name of the project whose features are defined here; empty where it has none."""
+        return self._project
+
+    @property
+    def own(self) -> tuple[FeatureDefinition, ...]:
+        """The project's own features, upstream before downstream."""
+        return tuple(d for d in self if d.project == self._project and not d.external)
+
+    def name_project(self, project: str) -> None:
+        """Let everything that has no project yet, and all that is defined from now on, have one.
+
+        Args:
+            project: its name.
+        """
+        self._project = project
+        self._replace({key: _named(d, project) for key, d in self._definitions.items()})
+
     def add(self, definition: FeatureDefinition) -> None:
         """Register a definition; the same class defined again replaces its former self.
 
-        A dependency may be registered later; what can be checked now is checked now.
+        It belongs to the graph's project, unless it says another one. A dependency may be
+        registered later; what can be checked now is checked now. An external definition gives way
+        to the code of the same feature of the same project.
 
         Raises:
             DefinitionError: the definition contradicts the graph; the graph is unchanged.
         """
+        definition = _named(definition, self._project)
         former = self._definitions.get(definition.key)
-        if former is not None and former.origin != definition.origin:
-            raise DuplicateFeature.from_origins(definition.key, former.origin, definition.origin)
+        if former is not None:
+            validation.check_replacement(former, definition)
+            if definition.external and not former.external:
+                return
         changed = {**self._definitions, definition.key: definition}
         validation.check_addition(definition, changed)
-        self._definitions = changed
+        self._replace(changed)
+
+    def _replace(self, definitions: dict[FeatureKey, FeatureDefinition]) -> None:
+        self._definitions = definitions
         self._plans.clear()
         self._versions = None
         self._is_complete = False
@@ -115,6 +147,13 @@ class FeatureGraph:
         """Everything that depends on a feature, in topological order."""
         keys = topology.reachable(self[feature].key, topology.children(self._definitions))
         return tuple(definition for definition in self if definition.key in keys)
+
+
+def _named(definition: FeatureDefinition, project: str) -> FeatureDefinition:
+    """A definition with its project, or with this one where it has none."""
+    if definition.project or not project:
+        return definition
+    return definition.model_copy(update={"project": project})
 
 
 _global_graph = FeatureGraph()

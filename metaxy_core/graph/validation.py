@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import (
     ColumnCollision,
+    DuplicateFeature,
     IdColumnMismatch,
     InvalidSpec,
     TableCollision,
@@ -34,6 +35,16 @@ def check_addition(added: FeatureDefinition, definitions: Definitions) -> None:
         topology.ordered(definitions)
     for definition in (added, *waiting):
         _check_wiring(definition, definitions)
+
+
+def check_replacement(former: FeatureDefinition, definition: FeatureDefinition) -> None:
+    """Only the same class takes the place of a definition, or what another project has of it."""
+    if (former.external or definition.external) and former.project != definition.project:
+        raise DuplicateFeature.from_projects(definition.key, former.project, definition.project)
+    if former.external or definition.external:
+        return
+    if former.origin != definition.origin:
+        raise DuplicateFeature.from_origins(definition.key, former.origin, definition.origin)
 
 
 def check_complete(definitions: Definitions) -> None:

@@ -35,7 +35,7 @@ class GraphVersions:
 
     Attributes:
         features: versions of each feature.
-        project: one version over all features.
+        project: one version over all features but the external ones.
     """
 
     features: dict[FeatureKey, FeatureVersions]
@@ -49,11 +49,14 @@ def compute_versions(plans: Iterable[FeaturePlan]) -> GraphVersions:
     """Versions of all plans, which have to come upstream first; each is computed once."""
     known: dict[UpstreamField, str] = {}
     features: dict[FeatureKey, FeatureVersions] = {}
+    own: list[tuple[str, str]] = []
     for plan in plans:
         features[plan.key] = _feature_versions(plan, known)
         for field, version in features[plan.key].fields.items():
             known[UpstreamField(plan.key, field)] = version
-    project = _digest("project", sorted((str(k), v.feature) for k, v in features.items()))
+        if not plan.definition.external:
+            own.append((str(plan.key), features[plan.key].feature))
+    project = _digest("project", sorted(own))
     return GraphVersions(features, project)
 
 

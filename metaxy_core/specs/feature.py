@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from metaxy_core.specs.base import Spec
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.field import FieldSpec
 from metaxy_core.system_columns import is_reserved
+
+_TAG = re.compile(r"[A-Za-z0-9_.:/-]+")
 
 
 def _to_deps(value: Any) -> Any:
@@ -35,6 +38,12 @@ def _to_fields(value: Any) -> Any:
     )
 
 
+def _to_tags(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [value]
+    return dict.fromkeys(value, "") if isinstance(value, list | tuple | set) else value
+
+
 class FeatureSpec(Spec):
     """What an author declares about a feature.
 
@@ -45,6 +54,8 @@ class FeatureSpec(Spec):
             ``FeatureDep(feature=...)``.
         fields: the fields its records have; a bare name stands for ``FieldSpec(key=name)``.
         description: what the feature is; the class docstring where absent.
+        tags: names, or a mapping of names to values, by which features are selected
+            (``tag:gpu``, ``tag:team=vision``); not part of any version.
         metadata: anything else that JSON can hold, for readers and integrations; not part of any
             version.
     """
@@ -56,6 +67,7 @@ class FeatureSpec(Spec):
         FieldSpec(key="default"),
     )
     description: str | None = None
+    tags: Annotated[dict[str, str], BeforeValidator(_to_tags)] = Field(default_factory=dict)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     if TYPE_CHECKING:
@@ -68,6 +80,7 @@ class FeatureSpec(Spec):
             deps: Sequence[FeatureDep | KeyLike] | None = None,
             fields: Sequence[FieldSpec | FieldKey | str] = ...,
             description: str | None = None,
+            tags: Sequence[str] | Mapping[str, str] = ...,
             metadata: Mapping[str, Any] = ...,
         ) -> None: ...
 
@@ -90,6 +103,17 @@ class FeatureSpec(Spec):
                 f"tables; choose another first part."
             )
         return key
+
+    @field_validator("tags")
+    @classmethod
+    def _selectable(cls, tags: dict[str, str]) -> dict[str, str]:
+        for text in (*tags, *filter(None, tags.values())):
+            if not _TAG.fullmatch(text):
+                raise InvalidSpec(
+                    f"Tag {text!r} cannot be written in a selection: use letters, digits and "
+                    f"'_', '.', ':', '/', '-'."
+                )
+        return tags
 
     @model_validator(mode="after")
     def _consistent(self) -> FeatureSpec:

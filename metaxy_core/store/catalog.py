@@ -107,6 +107,20 @@ class Catalog:
             for feature in features
         }
 
+    def commits_of(
+        self, snapshot: Snapshot, feature: FeatureKey, limit: int | None
+    ) -> tuple[Commit, ...]:
+        """The commits of a feature, newest first, at most so many."""
+        name = str(feature)
+
+        def query() -> ir.Table:
+            commits = self.commits
+            found = commits.filter(commits.feature == name)
+            return found.order_by(found[sc.COMMIT].desc()).limit(limit)
+
+        rows = self._tables.rows(snapshot, query, ("commits", name, limit))
+        return tuple(_to_commit(row) for row in rows)
+
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:
         """For each feature with a commit, the feature version of its newest one."""
 

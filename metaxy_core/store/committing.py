@@ -26,6 +26,7 @@ from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
 from metaxy_core.store.keeping import keep_versions
+from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import check_own
@@ -92,6 +93,7 @@ class Committing:
             return [self._append(transaction, each, number) for each in incoming]
 
     def _checked(self, write: Write) -> Batch:
+        check_not_external(write.graph[write.feature], "write")
         plan = write.graph.plan(write.feature)
         check_processed(plan, write.processed)
         same = rules_of(write.same)
@@ -174,6 +176,7 @@ class Committing:
         hard: bool,
     ) -> Commit | None:
         """Delete the records that a frame or a filter names."""
+        check_not_external(plan.definition, "delete from")
         ids = self._wanted_ids(plan, frame, filters)
         with self._backend.transaction() as transaction:
             self._tables.make(transaction)

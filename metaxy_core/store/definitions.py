@@ -5,38 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.definition import FeatureDefinition
-from metaxy_core.errors import ForeignProvenance, UnknownSnapshot
+from metaxy_core.errors import ForeignProvenance
+from metaxy_core.graph import topology
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
+from metaxy_core.store.ownership import check_not_external, check_owner, owners
+from metaxy_core.store.snapshots import RecordedSnapshot, matching, to_row, to_snapshot
 from metaxy_core.store.tables import DEFINITIONS, SNAPSHOTS, CatalogTables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-
-@dataclass(frozen=True)
-class RecordedSnapshot:
-    """A graph as it was pushed to the store.
-
-    Attributes:
-        id: position in the order of pushes.
-        version: the graph's project version.
-        recorded_at: when, in UTC.
-        features: feature version of each feature, by key.
-        definitions: hash of the whole definition of each feature, by key.
-    """
-
-    id: int
-    version: str
-    recorded_at: dt.datetime
-    features: Mapping[str, str]
-    definitions: Mapping[str, str]
+# Whose a feature is stands in a column: it may change while the definition stays.
+_OWNERSHIP: Final = {"project", "external"}
+_KNOWN: Final = ("feature", "feature_version", "definition_hash", "project")
 
 
 class DefinitionLog:
@@ -45,43 +32,71 @@ class DefinitionLog:
     def __init__(self, tables: CatalogTables) -> None:
         self._tables = tables
 
-    def snapshots(self, snapshot: Snapshot) -> tuple[RecordedSnapshot, ...]:
-        """Every pushed graph, oldest first."""
-        rows = self._tables.rows(snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"))
-        return tuple(
-            RecordedSnapshot(
-                row["snapshot"],
-                row["version"],
-                row["recorded_at"],
-                json.loads(row["features"]),
-                json.loads(row["definitions"]),
-            )
-            for row in rows
+    # ------------------------------------------------------------------ reading
+
+    def snapshots(
+        self, snapshot: Snapshot, project: str | None = None
+    ) -> tuple[RecordedSnapshot, ...]:
+        """Every pushed graph, oldest first; those of one project where it is named."""
+        rows = self._tables.rows(
+            snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"), ("snapshots",)
         )
+        found = (to_snapshot(row) for row in rows)
+        return tuple(item for item in found if project in {None, item.project})
+
+    def newest(self, snapshot: Snapshot, projects: Sequence[str]) -> dict[str, RecordedSnapshot]:
+        """The newest snapshot of each of these projects that has one."""
+        rows = self._tables.rows(snapshot, self._newest(projects), ("newest", *projects))
+        return {row["project"] or "": to_snapshot(row) for row in rows}
+
+    def projects(self, snapshot: Snapshot) -> list[str]:
+        """Names of the projects that recorded anything."""
+
+        def query() -> ir.Table:
+            names = [self._tables[name].select("project") for name in (DEFINITIONS, SNAPSHOTS)]
+            return names[0].union(names[1], distinct=True)
+
+        rows = self._tables.rows(snapshot, query, ("projects",))
+        return sorted({row["project"] or "" for row in rows})
 
     def graph(
-        self, snapshot: Snapshot, used: Mapping[str, str], version: str | None = None
+        self,
+        snapshot: Snapshot,
+        used: Mapping[str, str],
+        project: str,
+        version: str | None = None,
     ) -> FeatureGraph:
         """The graph of a pushed snapshot, or of the definitions last used where none was pushed.
 
         Args:
             snapshot: an open snapshot.
             used: the feature version of each feature's last commit.
-            version: beginning of a snapshot's version; the newest where it is None.
+            project: whose graph.
+            version: a snapshot's number, the beginning of its version, or ``previous``; the newest
+                one where it is None.
 
         Raises:
             UnknownSnapshot: no snapshot has this version.
         """
-        pushed = self.snapshots(snapshot)
+        pushed = self.snapshots(snapshot, project)
         if version is None and not pushed:
-            return self._last_used(snapshot, used)
-        found = pushed[-1] if version is None else _matching(pushed, version)
+            return self._last_used(snapshot, used, project)
+        found = pushed[-1] if version is None else matching(pushed, version, project)
         wanted = set(found.definitions.items())
-        return FeatureGraph(
-            _definition(row)
+        rows = {
+            row["feature"]: row
             for row in self._rows(snapshot)
             if (row["feature"], row["definition_hash"]) in wanted
+        }
+        definitions = (
+            _definition(row, project, external=False)
+            if name in found.features
+            else _definition(row, row["project"] or "", external=True)
+            for name, row in rows.items()
         )
+        return FeatureGraph(definitions, project=project)
+
+    # ------------------------------------------------------------------ recording
 
     def check_code(
         self, snapshot: Snapshot, definition: FeatureDefinition, versions: Collection[str]
@@ -110,28 +125,38 @@ class DefinitionLog:
             )
 
     def add(self, transaction: Transaction, graph: FeatureGraph, feature: FeatureKey) -> None:
-        """Record the definitions of a feature and of all its upstream, where they are not known."""
+        """Record the definitions of a feature and of all its upstream, where they are not known.
+
+        Raises:
+            ExternalFeature: the feature is another project's.
+            FeatureOwned: another project has a feature of such a key in the store.
+        """
+        check_not_external(graph[feature], "change")
         self._add(transaction, graph, (*graph.upstream(feature), graph[feature]))
 
     def push(self, transaction: Transaction, graph: FeatureGraph) -> RecordedSnapshot:
-        """Record a graph, unless it is the newest one already."""
+        """Record a graph, unless it is the newest one of its project already.
+
+        Raises:
+            FeatureOwned: another project has a feature of such a key in the store.
+        """
         pushed = self.snapshots(transaction)
-        versions = graph.versions
         hashes = {str(definition.key): _hash(definition) for definition in graph}
-        if pushed and pushed[-1].definitions == hashes:
-            return pushed[-1]
+        features = {str(d.key): graph.versions[d.key].feature for d in graph.own}
+        last = next((item for item in reversed(pushed) if item.project == graph.project), None)
+        if last and last.definitions == hashes and last.features.keys() == features.keys():
+            return last
         self._add(transaction, graph, tuple(graph))
-        features = {str(key): found.feature for key, found in versions.features.items()}
-        now = dt.datetime.now(dt.UTC)
-        row: dict[str, Any] = {
-            "snapshot": len(pushed) + 1,
-            "version": versions.project,
-            "features": json.dumps(features, sort_keys=True),
-            "definitions": json.dumps(hashes, sort_keys=True),
-            "recorded_at": now,
-        }
-        self._tables.append(transaction, SNAPSHOTS, [row])
-        return RecordedSnapshot(len(pushed) + 1, versions.project, now, features, hashes)
+        added = RecordedSnapshot(
+            id=len(pushed) + 1,
+            project=graph.project,
+            version=graph.versions.project,
+            recorded_at=dt.datetime.now(dt.UTC),
+            features=features,
+            definitions=hashes,
+        )
+        self._tables.append(transaction, SNAPSHOTS, [to_row(added)])
+        return added
 
     def _add(
         self,
@@ -139,73 +164,96 @@ class DefinitionLog:
         graph: FeatureGraph,
         definitions: Sequence[FeatureDefinition],
     ) -> None:
-        known = self._known(transaction, [str(definition.key) for definition in definitions])
+        """Record definitions; what is not external has to be free or the project's already."""
+        recorded = self._recorded(transaction, [str(d.key) for d in definitions])
+        owner = owners(recorded)
+        claimed = [definition for definition in definitions if not definition.external]
+        for definition in claimed:
+            check_owner(
+                definition,
+                recorded,
+                lambda name: self.newest(transaction, [name]).get(name),
+                self._tables.address,
+            )
+        taken = {str(d.key) for d in claimed if owner.get(str(d.key)) != d.project}
+        rows_of = (row for row in recorded if row["feature"] not in taken)
+        known = {tuple(row[name] or "" for name in _KNOWN) for row in rows_of}
         now = dt.datetime.now(dt.UTC)
         rows = [
             {
                 "feature": str(definition.key),
                 "feature_version": graph.versions[definition.key].feature,
                 "code_versions": _code_versions(definition),
-                "definition": definition.model_dump_json(),
+                "definition": definition.model_dump_json(exclude=_OWNERSHIP),
                 "definition_hash": _hash(definition),
+                "project": definition.project,
                 "recorded_at": now,
             }
             for definition in definitions
         ]
-        missing = [
-            row
-            for row in rows
-            if (row["feature"], row["feature_version"], row["definition_hash"]) not in known
-        ]
+        missing = [row for row in rows if tuple(row[name] for name in _KNOWN) not in known]
         if missing:
             self._tables.append(transaction, DEFINITIONS, missing)
 
-    def _known(self, snapshot: Snapshot, features: Sequence[str]) -> set[tuple[str, str, str]]:
-        columns = ("feature", "feature_version", "definition_hash")
+    # ------------------------------------------------------------------ details
+
+    def _newest(self, projects: Sequence[str]) -> Callable[[], ir.Table]:
+        def query() -> ir.Table:
+            table = self._tables[SNAPSHOTS]
+            named = table.filter(table.project.fill_null("").isin(projects))
+            last = named.group_by("project").agg(snapshot=named.snapshot.max())
+            return table.semi_join(last, ["snapshot"])
+
+        return query
+
+    def _recorded(self, snapshot: Snapshot, features: Sequence[str]) -> list[dict[str, Any]]:
+        """What is known of some features' definitions, oldest first."""
 
         def query() -> ir.Table:
             table = self._tables[DEFINITIONS]
-            return table.filter(table.feature.isin(features)).select(*columns)
+            found = table.filter(table.feature.isin(features))
+            return found.select(*_KNOWN, "recorded_at").order_by("recorded_at")
 
-        rows = self._tables.rows(snapshot, query, ("definitions", *features))
-        return {(row["feature"], row["feature_version"], row["definition_hash"]) for row in rows}
+        return self._tables.rows(snapshot, query, ("definitions", *features))
 
-    def _last_used(self, snapshot: Snapshot, used: Mapping[str, str]) -> FeatureGraph:
-        """For each feature the definition of its last commit, or the newest where it has none."""
+    def _last_used(self, snapshot: Snapshot, used: Mapping[str, str], project: str) -> FeatureGraph:
+        """For each feature the definition of its last commit, or the newest where it has none.
+
+        A project that recorded nothing yet is taken for one that had no name before.
+        """
+        rows = self._rows(snapshot)
         newest: dict[str, dict[str, Any]] = {}
-        for row in self._rows(snapshot):
+        for row in rows:
             if used.get(row["feature"], row["feature_version"]) == row["feature_version"]:
                 newest[row["feature"]] = row
-        return FeatureGraph(_definition(row) for row in newest.values())
+        owner = owners(rows)
+        whose = project if project in owner.values() else ""
+        own = [name for name in newest if owner[name] == whose]
+        known = {
+            FeatureKey(name): _definition(row, owner[name], external=owner[name] != whose)
+            for name, row in newest.items()
+        }
+        read = (topology.reachable(FeatureKey(name), topology.parents(known)) for name in own)
+        wanted = {FeatureKey(name) for name in own}.union(*read)
+        return FeatureGraph((d for key, d in known.items() if key in wanted), project=whose)
 
     def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """Every recorded definition, oldest first."""
         return self._tables.rows(
-            snapshot, lambda: self._tables[DEFINITIONS].order_by("recorded_at")
+            snapshot,
+            lambda: self._tables[DEFINITIONS].order_by("recorded_at"),
+            ("all definitions",),
         )
 
 
-def _matching(pushed: Sequence[RecordedSnapshot], version: str) -> RecordedSnapshot:
-    matching = {item.version: item for item in pushed if item.version.startswith(version)}
-    if len(matching) == 1:
-        return matching.popitem()[1]
-    if matching:
-        raise UnknownSnapshot(
-            f"Several snapshots begin with {version!r}: {', '.join(matching)}; give more digits."
-        )
-    known = ", ".join(item.version for item in pushed)
-    raise UnknownSnapshot(
-        f"The store holds no snapshot {version!r}; "
-        f"{f'known: {known}' if known else 'none was pushed yet, run `metaxy push`'}."
-    )
-
-
-def _definition(row: dict[str, Any]) -> FeatureDefinition:
-    return FeatureDefinition.model_validate_json(row["definition"])
+def _definition(row: Mapping[str, Any], project: str, *, external: bool) -> FeatureDefinition:
+    definition = FeatureDefinition.model_validate_json(row["definition"])
+    return definition.model_copy(update={"project": project, "external": external})
 
 
 def _hash(definition: FeatureDefinition) -> str:
-    return hashlib.sha256(definition.model_dump_json().encode()).hexdigest()[:16]
+    text = definition.model_dump_json(exclude=_OWNERSHIP)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _code_versions(definition: FeatureDefinition) -> str:

@@ -74,6 +74,11 @@ class CatalogTables:
         self._backend = backend
         self._checked = False
 
+    @property
+    def address(self) -> str:
+        """Where the store is, for messages."""
+        return self._backend.address
+
     def __getitem__(self, name: str) -> ir.Table:
         return self._backend.stored(name, _COLUMNS[name])
 

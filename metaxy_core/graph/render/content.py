@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from metaxy_core.graph.diff import Change, FeatureDiff, FieldDiff, GraphDiff, diff_graphs
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import FeatureKey
 
 DIGITS = 8
 OLD_COLOR, NEW_COLOR, CHANGED_COLOR = "#CC0000", "#00AA00", "#FFA500"
@@ -100,10 +101,17 @@ class Picture:
     arrows: tuple[Arrow, ...]
 
 
-def picture_of_graph(graph: FeatureGraph) -> Picture:
-    """The picture of a graph: that of its comparison with itself."""
+def picture_of_graph(graph: FeatureGraph, chosen: Collection[FeatureKey] | None = None) -> Picture:
+    """The picture of a graph, or of the chosen features of it: of its comparison with itself."""
     version = shortened(graph.versions.project)
-    return _picture("Feature Graph", f"Snapshot version: {version}", diff_graphs(graph, graph))
+    diff = diff_graphs(graph, graph)
+    if chosen is not None:
+        diff = replace(
+            diff,
+            features=tuple(feature for feature in diff.features if feature.key in chosen),
+            edges=tuple(e for e in diff.edges if {e.upstream, e.downstream} <= {*chosen}),
+        )
+    return _picture("Feature Graph", f"Snapshot version: {version}", diff)
 
 
 def picture_of_diff(diff: GraphDiff) -> Picture:

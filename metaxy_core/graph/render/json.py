@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from metaxy_core.definition import FeatureDefinition
 from metaxy_core.graph.diff import FeatureDiff, FieldDiff, GraphDiff
 from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.dependency import FeatureDep
 
 
-def graph_to_json(graph: FeatureGraph) -> str:
-    """A graph as JSON text.
+def graph_to_json(graph: FeatureGraph, chosen: Collection[FeatureKey] | None = None) -> str:
+    """A graph, or the chosen features of it, as JSON text.
 
     The object has ``version`` (of the whole graph) and ``features``, upstream first. A feature has
     ``key``, ``version``, ``code_version`` (over its own fields' code versions), ``description``,
@@ -20,7 +22,7 @@ def graph_to_json(graph: FeatureGraph) -> str:
     its author wrote it), ``reads`` (upstream fields as ``feature.field``) and ``version_from``. A
     dep has ``feature``, ``optional``, ``filter``, ``columns`` (null means all) and ``rename``.
     """
-    features = [_feature(graph, definition) for definition in graph]
+    features = [_feature(graph, d) for d in graph if chosen is None or d.key in chosen]
     return _text({"version": graph.versions.project, "features": features})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from rich.text import Text
 from rich.tree import Tree
@@ -21,12 +21,17 @@ _STYLES: Mapping[Change, str] = {
 }
 
 
-def graph_to_tree(graph: FeatureGraph) -> Tree:
-    """A graph as a tree: each feature once, under the first of its deps, with its fields."""
+def graph_to_tree(graph: FeatureGraph, chosen: Collection[FeatureKey] | None = None) -> Tree:
+    """A graph, or the chosen features of it, as a tree.
+
+    Each feature stands once, under the first of its deps that is shown, with its fields.
+    """
     tree = Tree(Text(f"Feature graph {shortened(graph.versions.project)}", "bold"))
     branches: dict[FeatureKey, Tree] = {}
     for definition in graph:
-        deps = [dep.feature for dep in definition.spec.deps]
+        if chosen is not None and definition.key not in chosen:
+            continue
+        deps = [dep.feature for dep in definition.spec.deps if dep.feature in branches]
         above = branches[deps[0]] if deps else tree
         versions = graph.versions[definition.key]
         label = Text.assemble(

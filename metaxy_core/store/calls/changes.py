@@ -50,6 +50,7 @@ class ChangeCalls(Calls):
 
         Raises:
             DataError: the frame cannot be written; the message names columns and ids.
+            ProjectError: the feature is another project's.
             StoreLocked: another process held the store too long.
         """
         graph, key = locate(feature)

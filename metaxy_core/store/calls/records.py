@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from metaxy_core.errors import InvalidWrite, UnknownFeature
 from metaxy_core.feature import locate
-from metaxy_core.keys import KeyLike
-from metaxy_core.store.catalog import History
+from metaxy_core.graph.graph import FeatureGraph
+from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
+from metaxy_core.store.catalog import Commit, History
 from metaxy_core.store.compacting import checked_moment
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.reading import Reading, Records
@@ -50,6 +52,26 @@ class RecordCalls(Calls):
         _, key = locate(feature)
         with self._parts.backend.snapshot() as snapshot:
             return self._parts.catalog.histories(snapshot, [key])[key]
+
+    def commits(self, feature: KeyLike, limit: int | None = None) -> tuple[Commit, ...]:
+        """The commits of a feature, newest first, without touching its records.
+
+        Args:
+            feature: the feature; one that the code does not define any more will do.
+            limit: at most so many; all where it is None.
+
+        Raises:
+            UnknownFeature: neither the store nor the active graph knows it.
+        """
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise InvalidWrite.from_argument("limit", limit, "a whole number from 1, or None")
+        key = FeatureKey(feature)
+        with self._parts.backend.snapshot() as snapshot:
+            found = self._parts.catalog.commits_of(snapshot, key, limit)
+            if not found and not isinstance(feature, HasSpec) and key not in FeatureGraph.active():
+                known = list(self._parts.catalog.last_used(snapshot))
+                raise UnknownFeature.from_store(key, self._parts.backend.address, known)
+        return found
 
     def count(self, feature: KeyLike) -> int:
         """How many records of a feature are stored and not deleted."""

@@ -11,6 +11,7 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.increment import Increment
+from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.progress import Progress
 from metaxy_core.store.resolving import Resolution, Wanted
@@ -54,6 +55,7 @@ class UpdateCalls(Calls):
 
         Raises:
             UnknownFeature: the graph does not hold the feature.
+            ExternalFeature: the feature is another project's.
             InvalidSamples: samples for a feature that has deps, or none for a root.
             DataError: the samples have missing, NULL or repeated ids, or lack versions.
 
@@ -72,6 +74,7 @@ class UpdateCalls(Calls):
             Counts(new=1, stale=0, orphaned=0, blocked=0)
         """
         graph, key = locate(feature)
+        check_not_external(graph[key], "resolve")
         plan = graph.plan(key)
         _check_samples(plan, samples)
         wanted = Wanted(

@@ -44,7 +44,7 @@ def test_the_help_of_each_command_has_an_example(workspace, command):
 def test_the_help_of_diff_explains_the_sides(workspace):
     shown = " ".join(workspace.run("graph", "diff", "--help").stdout.split())
     assert "'code' is what metaxy.toml or --entrypoint names." in shown
-    assert "'store:VERSION' an earlier one" in shown
+    assert "'store:previous' is the one before, 'store:3' that of a number" in shown
 
 
 def test_version_is_that_of_the_package(workspace):
