@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from .world import lived
 
 # Few graphs with many histories each: SQL that is new to the process costs more than running it.
-SHAPES = st.sampled_from(range(3))
+SHAPES = st.sampled_from(range(2))
 RANDOMS = st.randoms(use_true_random=False)
 SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 
