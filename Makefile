@@ -6,6 +6,8 @@ PYTHON ?= python3.11 python3
 ARGS ?=
 # Where `make dev` serves Dagster.
 PORT ?= 3000
+# How long `make soak` runs.
+MINUTES ?= 10
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -17,7 +19,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench docs dev clean
+.PHONY: help demo test test-all soak lint bench docs dev clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +32,9 @@ test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
 
 test-all: $(INSTALLED) ## The same with the slow tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow" $(ARGS)
+
+soak: $(INSTALLED) ## Try random graphs and histories for MINUTES
+	$(BIN)/python -m tests.backends.increments.soak $(MINUTES)
 
 lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ class Source:
         deleting: whether any commit deleted records.
         outdated: feature versions under which a read field had another code version.
         written: whether the table exists; otherwise ``rows`` is an empty one.
+        absent: the columns of ``rows`` that the table on disk does not have; they are NULL.
     """
 
     feature: FeatureKey
@@ -43,6 +44,7 @@ class Source:
     deleting: bool
     outdated: frozenset[str] = frozenset()
     written: bool = True
+    absent: frozenset[str] = frozenset()
 
 
 def latest_rows(source: Source) -> ir.Table:

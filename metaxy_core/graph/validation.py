@@ -67,6 +67,7 @@ def _check_wiring(definition: FeatureDefinition, definitions: Definitions) -> No
     _check_field_deps(definition, definitions)
     known = [dep for dep in definition.spec.deps if dep.feature in definitions]
     for dep in known:
+        _check_fields_mapping(definition, dep, definitions[dep.feature])
         _check_dep_columns(definition, dep, definitions[dep.feature], definitions)
         _check_id_columns(definition, dep, definitions[dep.feature], definitions)
     if known and len(known) == len(definition.spec.deps):
@@ -90,6 +91,18 @@ def _check_field_deps(definition: FeatureDefinition, definitions: Definitions) -
                     raise UnknownField.from_dependency(
                         definition.key, field.key, upstream.key, read, upstream.spec.field_keys
                     )
+
+
+def _check_fields_mapping(
+    definition: FeatureDefinition, dep: FeatureDep, upstream: FeatureDefinition
+) -> None:
+    mapped = dep.fields_mapping.fields if dep.fields_mapping else {}
+    for own, reads in mapped.items():
+        for read in reads:
+            if read not in upstream.spec.field_keys:
+                raise UnknownField.from_dependency(
+                    definition.key, own, upstream.key, read, upstream.spec.field_keys
+                )
 
 
 def _check_dep_columns(

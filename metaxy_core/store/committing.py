@@ -272,12 +272,12 @@ class Committing:
         *,
         hard: bool,
     ) -> int:
-        """Delete records; of an expansion also the memory that their parents were processed."""
+        """Delete records; the parents of those that an expansion still has are to be done again."""
         targets = [(plan.definition.table, records, plan.id_columns)]
         if plan.expands:
             own = self._sources.open(transaction, plan.definition)
             live = live_records(self._sources.open_work(transaction, plan, own))
-            parents = parents_of(live, records, plan.grain)
+            parents = parents_of(live, records.filter(~records[sc.DELETED]), plan.grain)
             targets.insert(0, (sc.parents_table(plan.definition.table), parents, plan.grain))
         removed = 0
         for table, rows, ids in targets:

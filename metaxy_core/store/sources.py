@@ -56,15 +56,17 @@ class Sources:
         if rows is None:
             names = (*definition.spec.id_columns, *kept_columns)
             rows = self._never_written(definition, definition.table, names, ids_like)
+        completed = _completed(definition, rows, ids_like)
         return Source(
             feature=definition.key,
             id_columns=definition.spec.id_columns,
-            rows=_completed(definition, rows, ids_like),
+            rows=completed,
             commits=self._catalog.commits,
             superseding=history.superseding,
             deleting=history.deleting,
             outdated=history.outdated(code_versions),
             written=written,
+            absent=_absent(rows, completed),
         )
 
     def open_work(self, snapshot: Snapshot, plan: FeaturePlan, own: Source) -> Source:
@@ -76,8 +78,9 @@ class Sources:
         if rows is None:
             like = own.rows.schema().to_pyarrow()
             rows = self._never_written(plan.definition, name, plan.grain, like)
-        fields = _version_columns(plan.definition)
-        return replace(own, id_columns=plan.grain, rows=_with_nulls(rows, fields))
+        completed = _with_nulls(rows, _version_columns(plan.definition))
+        absent = _absent(rows, completed)
+        return replace(own, id_columns=plan.grain, rows=completed, absent=absent)
 
     def open_attempts(self, snapshot: Snapshot, plan: FeaturePlan, work: Source) -> ir.Table | None:
         """The failed attempts at a feature's work; None where there was never one."""
@@ -124,6 +127,7 @@ def source_key(source: Source) -> Hashable:
         source.deleting,
         source.outdated,
         source.written,
+        source.absent,
     )
 
 
@@ -155,6 +159,10 @@ def _completed(
 def _version_columns(definition: FeatureDefinition) -> dict[str, str]:
     names = (sc.provenance, sc.data_version)
     return {name(field): "int64" for field in definition.spec.field_keys for name in names}
+
+
+def _absent(rows: ir.Table, completed: ir.Table) -> frozenset[str]:
+    return frozenset(completed.columns) - frozenset(rows.columns)
 
 
 def _with_nulls(rows: ir.Table, columns: Mapping[str, Any]) -> ir.Table:

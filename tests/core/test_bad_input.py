@@ -173,6 +173,14 @@ def test_an_unknown_field_in_a_dep_is_refused(declare: Spec) -> None:
         declare("copy", deps=["video"], fields=[text])
 
 
+def test_an_unknown_field_in_a_mapping_is_refused(declare: Spec) -> None:
+    declare("video", fields=["audio"])
+    mapping = mx.FieldsMapping.explicit({"text": ["voice"]})
+    dep = mx.FeatureDep(feature="video", fields_mapping=mapping)
+    with refuses(UnknownField, "'text'", "'copy'", "'voice'", "'video'"):
+        declare("copy", deps=[dep], fields=["text"])
+
+
 def test_an_unknown_field_of_a_dep_declared_later_is_refused(declare: Spec) -> None:
     text = mx.FieldSpec(key="text", deps=[mx.FieldDep(feature="video", fields=["adio"])])
     declare("copy", deps=["video"], fields=[text])

@@ -18,6 +18,18 @@ def version(feature: type[mx.Feature]) -> str:
     return mx.FeatureGraph.active().versions[feature.spec.key].feature
 
 
+def test_an_added_field_is_settled_by_its_write_in_a_feature_with_a_history(
+    project: Project,
+) -> None:
+    root = project.feature("root", fields={"a": 1})
+    project.process(root, project.samples(r1={"a": "x"}))
+    project.process(root, project.samples(r1={"a": "y"}))
+    root = project.feature("root", fields={"a": 1, "b": 1})
+    samples = project.samples(r1={"a": "y", "b": "z"})
+    assert project.process(root, samples) == mx.Counts(stale=1)
+    assert project.counts(root, samples) == mx.Counts()
+
+
 def test_until_the_added_field_is_computed_an_earlier_record_has_no_version_for_it(
     project: Project,
 ) -> None:

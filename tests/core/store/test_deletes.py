@@ -177,3 +177,19 @@ def test_a_delete_by_an_unknown_column_is_refused(project: Project) -> None:
     project.store.write(video, with_path(project, "a", "v1"))
     with project.refuses(UnknownColumn, "'video'", "'paht'", "did you mean 'path'?"):
         project.store.delete(video, filters="paht = 'a'")
+
+
+def test_erasing_a_former_child_leaves_its_parent_processed(project: Project) -> None:
+    video = project.feature("video")
+    dep = mx.FeatureDep(feature=video, columns=[], lineage=mx.expansion())
+    clip = project.feature("clip", deps=[dep], ids=["clip"])
+    for version, clips in (("1", ["c1", "c2"]), ("2", ["c1"])):
+        project.process(video, project.samples(v1=version))
+        found = next(project.store.resolve_update(clip).batches())
+        children = pl.DataFrame({"clip": clips, "id": "v1"}).join(found, on="id")
+        project.store.write(clip, children, processed=found)
+
+    project.store.delete(clip, pl.DataFrame({"clip": ["c2"]}), hard=True)
+
+    assert project.counts(clip) == mx.Counts()
+    assert project.records(clip, include_deleted=True) == [{"clip": "c1", "id": "v1"}]
