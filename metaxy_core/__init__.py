@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
 
 BaseFeature = Feature
 
@@ -30,6 +31,9 @@ _LAZY = {
     "Commit": "metaxy_core.store.catalog",
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
+    "Plan": "metaxy_core.store.plan",
+    "PlanTotal": "metaxy_core.store.plan",
+    "PlannedFeature": "metaxy_core.store.plan",
     "MetadataStore": "metaxy_core.store.base",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
@@ -52,6 +56,9 @@ __all__ = [
     "Increment",
     "MetadataStore",
     "MetaxyError",
+    "Plan",
+    "PlanTotal",
+    "PlannedFeature",
     "TransientError",
     "aggregation",
     "expansion",

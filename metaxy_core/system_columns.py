@@ -26,6 +26,7 @@ CHANGED_FIELDS: Final = "metaxy_changed_fields"
 # Inside one comparison.
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
+MOVED: Final = "metaxy_moved"
 
 
 def provenance(field: FieldKey) -> str:

@@ -35,6 +35,9 @@ def _to_fields(value: Any) -> Any:
     )
 
 
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+
+
 class FeatureSpec(Spec):
     """What an author declares about a feature.
 
@@ -47,6 +50,9 @@ class FeatureSpec(Spec):
         description: what the feature is; the class docstring where absent.
         metadata: anything else that JSON can hold, for readers and integrations; not part of any
             version.
+        cost_per_record: what it costs to compute one record, in any unit; for plans, and not part
+            of any version.
+        cost_unit: the unit, such as ``"GPU s"``.
     """
 
     key: FeatureKey
@@ -57,6 +63,8 @@ class FeatureSpec(Spec):
     )
     description: str | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    cost_per_record: Cost | None = None
+    cost_unit: str = ""
 
     if TYPE_CHECKING:
 
@@ -69,6 +77,8 @@ class FeatureSpec(Spec):
             fields: Sequence[FieldSpec | FieldKey | str] = ...,
             description: str | None = None,
             metadata: Mapping[str, Any] = ...,
+            cost_per_record: float | None = None,
+            cost_unit: str = "",
         ) -> None: ...
 
     @property

@@ -64,7 +64,19 @@ def open_inputs(
         WrongColumnType: an id has one type here and another one upstream.
     """
     own, upstream = _opened(snapshot, sources, graph, plan)
-    work = sources.open_work(snapshot, plan, own)
+    return matched_inputs(plan, own, sources.open_work(snapshot, plan, own), upstream)
+
+
+def matched_inputs(
+    plan: FeaturePlan, own: Source, work: Source, upstream: Mapping[FeatureKey, Source]
+) -> Inputs:
+    """Opened tables as the inputs of one comparison.
+
+    Raises:
+        UnknownColumn: a dep's lineage or ``columns`` names a column that its table does not have.
+        ColumnCollision: two deps bring one column.
+        WrongColumnType: an id has one type here and another one upstream.
+    """
     for dep in plan.deps:
         _check_dep_ids(plan, dep, upstream[dep.feature], work)
     return Inputs(plan, own, work, upstream, _carried(plan, upstream))
@@ -81,7 +93,7 @@ def _opened(
         plan.definition,
         history=histories[plan.key],
         ids_like=_known_ids(snapshot, graph, plan),
-        kept_columns=_beside_ids(plan),
+        kept_columns=beside_ids(plan),
     )
     upstream = {
         dep.feature: sources.open(
@@ -90,7 +102,7 @@ def _opened(
             history=histories[dep.feature],
             code_versions=dep.code_versions,
             ids_like=_upstream_ids(dep, own),
-            kept_columns=_beside_ids(graph.plan(dep.feature)),
+            kept_columns=beside_ids(graph.plan(dep.feature)),
         )
         for dep in plan.deps
     }
@@ -151,7 +163,7 @@ def _carried(plan: FeaturePlan, opened: Mapping[FeatureKey, Source]) -> Carried:
     return carried
 
 
-def _beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
+def beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
     """The columns of the parent that the records of an expansion carry beside their ids."""
     return tuple(name for name in plan.grain if name not in plan.id_columns)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from metaxy_core.errors import InvalidSamples, InvalidWrite
+from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
-from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.increment import Increment
@@ -63,11 +62,12 @@ class UpdateCalls(Calls):
             ...     store.resolve_update(Clip, samples).counts
             Counts(new=1, stale=0, orphaned=0, blocked=0)
         """
+        from metaxy_core.store.samples import check_samples
         from metaxy_core.store.writing import sample_frame
 
         graph, key = locate(feature)
         plan = graph.plan(key)
-        _check_samples(plan, samples)
+        check_samples(plan, samples)
         wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
         resolution = Resolution(graph, plan, self._parts.backend, self._parts.sources, wanted)
         with self._parts.backend.turn:
@@ -84,17 +84,3 @@ def _checked_limit(limit: int | None) -> int | None:
     if limit is not None and (type(limit) is not int or limit < 1):
         raise InvalidWrite.from_argument("limit", limit, "a whole number from 1, or None")
     return limit
-
-
-def _check_samples(plan: FeaturePlan, samples: Any) -> None:
-    name = str(plan.key)
-    if plan.is_root and samples is None:
-        raise InvalidSamples(
-            f"'{name}' is a root feature: nothing upstream tells which records it should have. "
-            f"Give them: store.resolve_update({name!r}, samples=frame)."
-        )
-    if not plan.is_root and samples is not None:
-        raise InvalidSamples(
-            f"'{name}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), and its "
-            f"records follow from them; call store.resolve_update({name!r}) without samples."
-        )
