@@ -43,7 +43,7 @@ def summary(plan: Plan) -> str:
     more = "at least " if total.at_least else ""
     return (
         f"Recomputes {more}{total.recompute} of {total.records} records{_price(total.cost)}; "
-        f"a table-level run would recompute {total.table_level}{_price(total.table_level_cost)}. "
+        f"a table-level run would recompute {more}{total.table_level}{_price(total.table_level_cost)}. "
         f"Saves {' and '.join([f'{total.saved} records', *_amounts(total.saved_cost)])}."
     )
 
