@@ -232,12 +232,12 @@ class Planning:
     def _counts(
         self, snapshot: Snapshot, plan: FeaturePlan, pieces: ir.Table, records: ir.Table
     ) -> dict[str, int]:
-        sql = self._backend.sql(lambda: forecast.counted(plan, pieces, records))
-        (row,) = snapshot.fetch(sql).to_pylist()
+        numbers = forecast.counted(plan, pieces, records)
+        (row,) = snapshot.fetch(self._backend.sql(lambda: numbers, numbers.op())).to_pylist()
         return {name: int(count or 0) for name, count in row.items()}
 
     def _keep(self, snapshot: Snapshot, table: ir.Table) -> ir.Table:
-        kept = snapshot.keep(self._backend.sql(lambda: table))
+        kept = snapshot.keep(self._backend.sql(lambda: table, table.op()))
         self._kept.append(kept)
         return kept
 

@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 import polars as pl
 import pydantic
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 
 import metaxy_core as mx
 
@@ -35,7 +35,7 @@ class Declared:
 @st.composite
 def declarations(draw: st.DrawFn) -> list[Declared]:
     made = [Declared("f/0", "id", (), False, CODES)]
-    for number in range(1, draw(st.integers(2, 6))):
+    for number in range(1, draw(st.integers(2, 5))):
         level = draw(st.sampled_from(["id", "child", "g"]))
         offered = fitting(made, level)
         indices = st.lists(st.integers(0, len(offered) - 1), min_size=1, max_size=2, unique=True)
@@ -163,7 +163,7 @@ class World:
         self.made[index] = replace(feature, codes=codes)
 
 
-@settings(phases=[Phase.generate], max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(made=declarations(), data=st.data())
 def test_the_plan_is_what_happens(made: list[Declared], data: st.DataObject) -> None:
     with mx.DuckDBMetadataStore(":memory:") as store:
@@ -184,6 +184,3 @@ def test_the_plan_is_what_happens(made: list[Declared], data: st.DataObject) -> 
 
         planned = {str(p.feature): mx.Counts(p.new, p.stale, p.orphaned) for p in plan}
         assert planned == counts
-        with graph_of(world.made).use():
-            again = store.plan(orphans="delete" if deletes else "keep")
-        assert again.total.recompute == 0
