@@ -12,7 +12,7 @@ from metaxy_core.cli.printing import progress, show
 from metaxy_core.cli.project import Project
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, JustifyMethod
 
     from metaxy_core.store.plan import Plan
 
@@ -60,7 +60,7 @@ def _to_table(plan: Plan) -> Group:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in HEADINGS:
-        justify = "left" if heading in LEFT else "right"
+        justify: JustifyMethod = "left" if heading in LEFT else "right"
         table.add_column(heading, justify=justify, no_wrap=heading != "changed fields")
     for feature in plan:
         table.add_row(*cells(feature), style="yellow" if feature.recompute else None)

@@ -132,7 +132,9 @@ def forecast(
             for name in (sc.provenance(key) for key in changed)
         },
         **{
-            sc.data_version(key): _kept(both[_stored_name(sc.data_version(key))], recomputed & moved)
+            sc.data_version(key): _kept(
+                both[_stored_name(sc.data_version(key))], recomputed & moved
+            )
             for key, moved in changed.items()
         },
         **{sc.changed(key): recomputed & moved for key, moved in changed.items()},

@@ -15,9 +15,7 @@ from metaxy_core.store.calls.updates import UpdateCalls
 from metaxy_core.store.parts import Parts
 
 
-class MetadataStore(
-    UpdateCalls, ChangeCalls, RecordCalls, PlanCalls, DefinitionCalls, StoreNames
-):
+class MetadataStore(UpdateCalls, ChangeCalls, RecordCalls, PlanCalls, DefinitionCalls, StoreNames):
     """Records of features, their versions and their history, in one database.
 
     A store is open as long as it is not closed; ``with`` closes it. Anything that names a feature

@@ -41,10 +41,11 @@ def summary(plan: Plan) -> str:
     """A plan's outcome in two sentences."""
     total = plan.total
     more = "at least " if total.at_least else ""
+    recomputed = f"{more}{total.recompute} of {total.records} records{_price(total.cost)}"
+    table_level = f"{more}{total.table_level}{_price(total.table_level_cost)}"
+    saved = " and ".join([f"{total.saved} records", *_amounts(total.saved_cost)])
     return (
-        f"Recomputes {more}{total.recompute} of {total.records} records{_price(total.cost)}; "
-        f"a table-level run would recompute {more}{total.table_level}{_price(total.table_level_cost)}. "
-        f"Saves {' and '.join([f'{total.saved} records', *_amounts(total.saved_cost)])}."
+        f"Recomputes {recomputed}; a table-level run would recompute {table_level}. Saves {saved}."
     )
 
 

@@ -75,7 +75,7 @@ class Planning:
         self._graph = graph
         self._changed = changed
         self._deletes_orphans = deletes_orphans
-        self._begin = begin or (lambda key: None)
+        self._begin = begin
         self._outlooks: dict[FeatureKey, Outlook] = {}
         self._kept: list[ir.Table] = []
 
@@ -97,7 +97,8 @@ class Planning:
             with self._backend.snapshot() as snapshot:
                 histories = self._sources.histories(snapshot, keys)
                 for key in keys:
-                    self._begin(key)
+                    if self._begin is not None:
+                        self._begin(key)
                     plan = self._graph.plan(key)
                     self._outlooks[key] = self._outlook(
                         snapshot, plan, histories[key], staged.get(key)
@@ -278,6 +279,4 @@ def _deciding(dep: DepPlan) -> set[str]:
 def _grows(dep: DepPlan, above: Outlook) -> bool:
     """Whether a dep may bring records that are not known yet."""
     undecided = _deciding(dep) - set(above.source.rows.columns)
-    return above.grows or bool(
-        _deciding(dep) & above.unknown or (undecided and above.planned.new)
-    )
+    return above.grows or bool(_deciding(dep) & above.unknown or (undecided and above.planned.new))

@@ -143,7 +143,9 @@ def test_a_plan_changes_nothing_in_the_store(media):
 
 def test_what_is_blocked_today_is_counted_as_what_it_will_be(media):
     video = media.feature("video", fields={"audio": "2", "frames": "1"})
-    assert media.counts(media.feature("crop", deps=[video], fields=["audio", "frames"])).blocked == 4
+    assert (
+        media.counts(media.feature("crop", deps=[video], fields=["audio", "frames"])).blocked == 4
+    )
     assert media.store.plan()["crop"].stale == 4
 
 
@@ -223,8 +225,8 @@ def test_two_roots_have_samples_each(project):
 
 
 def test_ids_that_are_numbers(project):
-    video = project.feature("video", extra="allow")
-    project.feature("crop", deps=[video, mx.FeatureDep(feature=project.feature("more"), optional=True)])
+    video, notes = project.feature("video", extra="allow"), project.feature("notes")
+    project.feature("crop", deps=[video, mx.FeatureDep(feature=notes, optional=True)])
     samples = pl.DataFrame({"id": [1, 2], "metaxy_provenance_by_field": [{"default": "a"}] * 2})
     assert project.store.plan(samples={video: samples})["crop"].new == 2
 
@@ -234,7 +236,7 @@ def test_ids_that_are_numbers(project):
 
 @pytest.fixture
 def scenes(project):
-    """talk -> scene (expansion) -> series (aggregation over scenes), two of three talks processed."""
+    """talk -> scene (expansion) -> series (aggregation), two talks processed."""
     talk = project.feature("talk", columns={"series": str})
     scene = project.feature(
         "scene",
@@ -328,9 +330,8 @@ def test_an_optional_record_that_appears_makes_stale(project):
 
 def test_costs_are_those_of_what_is_recomputed(project):
     def feature(key, cost, unit, *fields, deps=()):
-        spec = mx.FeatureSpec(
-            key=key, id_columns=["id"], deps=deps, fields=fields, cost_per_record=cost, cost_unit=unit
-        )
+        options = {"fields": fields, "cost_per_record": cost, "cost_unit": unit}
+        spec = mx.FeatureSpec(key=key, id_columns=["id"], deps=deps, **options)
         return type(key, (mx.Feature,), {"__module__": "project"}, spec=spec)
 
     video = feature("video", None, "", "audio", "frames")
