@@ -223,8 +223,9 @@ def _column(
         return both[kept]
     if kept not in both.columns:
         return both[name]
-    if both[name].type().copy(nullable=True) != both[kept].type().copy(nullable=True):
-        return both[kept]
+    kind = both[kept].type().copy(nullable=True)
+    if kind.is_time() or both[name].type().copy(nullable=True) != kind:
+        return both[kept]  # one type of ibis stands for times of two precisions, which do not mix
     return recomputed.ifelse(both[name], both[kept])
 
 

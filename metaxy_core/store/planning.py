@@ -267,8 +267,11 @@ def _columns(plan: FeaturePlan, own: Source, expected: ir.Table) -> tuple[str, .
     offered = own.rows.columns
     if plan.definition.has_open_columns and not plan.expands:
         offered = (*offered, *expected.columns)
-    names = dict.fromkeys(name for name in offered if not sc.is_reserved(name))
-    return tuple(name for name in names if name not in plan.id_columns)
+    names: dict[str, str] = {}  # by lower case, since a database takes no two that differ in case
+    for name in offered:
+        if not sc.is_reserved(name):
+            names.setdefault(name.lower(), name)
+    return tuple(name for name in names.values() if name not in plan.id_columns)
 
 
 def _deciding(dep: DepPlan) -> set[str]:

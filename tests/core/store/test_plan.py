@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -229,6 +230,25 @@ def test_ids_that_are_numbers(project):
     project.feature("crop", deps=[video, mx.FeatureDep(feature=notes, optional=True)])
     samples = pl.DataFrame({"id": [1, 2], "metaxy_provenance_by_field": [{"default": "a"}] * 2})
     assert project.store.plan(samples={video: samples})["crop"].new == 2
+
+
+def test_columns_of_every_type_are_carried_along(project):
+    types = {"n": int, "day": dt.date, "at": dt.time, "took": dt.timedelta, "words": list[str]}
+    values = [1, dt.date(2026, 1, 1), dt.time(1, 2, 3), dt.timedelta(seconds=1), ["a"]]
+    video = project.feature("video", columns=types)
+    crop = project.feature("crop", deps=[video], extra="allow")
+    project.feature("sheet", deps=[mx.FeatureDep(feature=crop, filter="n = 1")])
+    columns = {name: pl.lit(value) for name, value in zip(types, values, strict=True)}
+    samples = project.samples(a="1").with_columns(**columns)
+    project.process(video, samples)
+    project.process(crop)
+    assert project.store.plan(changed=["video"])["sheet"].recompute == 1
+
+
+def test_a_plan_of_no_feature_is_empty(media):
+    plan = media.store.plan([])
+    assert (len(plan), plan.total.records, plan.to_polars().height) == (0, 0, 0)
+    assert "Recomputes 0 of 0 records" in str(plan)
 
 
 # ------------------------------------------------------------------ lineage
