@@ -67,7 +67,8 @@ class Planning:
         parts: Parts,
         graph: FeatureGraph,
         changed: Collection[FeatureKey],
-        deletes_orphans: bool,  # noqa: FBT001 - one value of a call's `orphans`
+        *,
+        deletes_orphans: bool,
         begin: Callable[[FeatureKey], object] | None,
     ) -> None:
         self._backend = parts.backend

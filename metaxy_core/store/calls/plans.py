@@ -81,7 +81,10 @@ class PlanCalls(Calls):
         listed = None if wanted is None else {present[feature].key for feature in wanted}
         declared = declared_changes(present, changes)
         graph = with_changes(present, declared)
-        planning = Planning(self._parts, graph, frozenset(declared), orphans == "delete", begin)
+        deletes = orphans == "delete"
+        planning = Planning(
+            self._parts, graph, frozenset(declared), deletes_orphans=deletes, begin=begin
+        )
         with self._parts.backend.turn:
             frames = {}
             for feature, frame in given.items():
