@@ -55,11 +55,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what happens before the run, and the audio code version it runs under."""
+    """One step: what happens before the run, and the audio code version it runs under.
+
+    A step that changes code names the field, and what the run will do is planned before it.
+    """
 
     title: str
     prepare: Callable[[Settings], None]
     audio_code_version: str = "1"
+    changed: str | None = None
 
 
 def first_library(here: Settings) -> None:
@@ -92,7 +96,12 @@ STEPS = (
     Step("First run: everything is new", first_library),
     Step("Run again: nothing to do", nothing),
     Step("Three clips get a new sound track, one clip arrives, one is deleted", some_change),
-    Step('The author bumps Video.audio from "1" to "2"', nothing, audio_code_version="2"),
+    Step(
+        'The author bumps Video.audio from "1" to "2"',
+        nothing,
+        audio_code_version="2",
+        changed="example/video.audio",
+    ),
 )
 
 
@@ -114,8 +123,12 @@ def main() -> None:
     for number, step in enumerate(STEPS, start=1):
         console.print(f"[bold]Step {number}.[/] {step.title}")
         step.prepare(here)
+        plan = None if step.changed is None else planned(here, step.changed)
         run_id = run_job(home, step.audio_code_version)
-        rows += figures(number, here, home, run_id)
+        found = figures(number, here, home, run_id)
+        if plan is not None:
+            check_plan(plan, found)
+        rows += found
     print_table(rows)
     REPORT.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     console.print(f"\nThe same figures are in [bold]{REPORT}[/].")
@@ -123,6 +136,31 @@ def main() -> None:
         "See the runs, the lineage and the increments in Dagster's UI with\n"
         "    [bold]EXAMPLE_AUDIO_CODE_VERSION=2 make dev[/]"
     )
+
+
+def planned(here: Settings, changed: str) -> mx.Plan:
+    """What a change of code would make the next run do; nothing is run for it."""
+    from example_project import features  # noqa: F401 - registers the features
+
+    with mx.DuckDBMetadataStore(here.database, read_only=True) as store:
+        plan = store.plan(changed=[changed])
+    console.print(f"\nThe plan, before the run: metaxy plan --change {changed}", highlight=False)
+    console.print(f"{plan}\n", markup=False, highlight=False, soft_wrap=True)
+    return plan
+
+
+def check_plan(plan: mx.Plan, found: list[Row]) -> None:
+    """End the demo where a run did anything else than was planned."""
+    for row in found:
+        feature = plan[f"example/{row.feature}"]
+        expected = (feature.new, feature.stale, feature.orphaned, feature.spared)
+        happened = (row.new, row.stale, row.orphaned, row.spared)
+        if expected != happened:
+            raise SystemExit(
+                f"Planned for {row.feature!r} were {expected}, and {happened} happened "
+                f"(new, stale, orphaned, spared)."
+            )
+    console.print("The run did what was planned.")
 
 
 def run_job(home: Path, audio_code_version: str) -> str:

@@ -42,6 +42,8 @@ class Crop(
         id_columns=["clip_id"],
         deps=[mx.FeatureDep(feature=Video, columns=["path"], rename={"path": "clip_path"})],
         fields=["audio", "frames"],
+        cost_per_record=0.5,
+        cost_unit="GPU s",
     ),
 ):
     """The middle of a clip as a square, its sound unchanged."""
@@ -62,6 +64,8 @@ class FaceDetection(
         fields=[
             mx.FieldSpec(key="faces", deps=[mx.FieldDep(feature=Crop, fields=["frames"])]),
         ],
+        cost_per_record=2.0,
+        cost_unit="GPU s",
     ),
 ):
     """How many faces a crop shows; reads the frames only."""
@@ -87,6 +91,8 @@ class SpeechToText(
         fields=[
             mx.FieldSpec(key="transcription", deps=[mx.FieldDep(feature=Video, fields=["audio"])]),
         ],
+        cost_per_record=6.0,
+        cost_unit="GPU s",
     ),
 ):
     """What is said in a clip that has sound; reads the audio only."""

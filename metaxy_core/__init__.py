@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
     from metaxy_core.store.progress import Progress
     from metaxy_core.store.tolerance import Same
 
@@ -35,6 +36,9 @@ _LAZY = {
     "Increment": "metaxy_core.store.increment",
     "Progress": "metaxy_core.store.progress",
     "Same": "metaxy_core.store.tolerance",
+    "Plan": "metaxy_core.store.plan",
+    "PlanTotal": "metaxy_core.store.plan",
+    "PlannedFeature": "metaxy_core.store.plan",
     "MetadataStore": "metaxy_core.store.base",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
@@ -57,6 +61,9 @@ __all__ = [
     "Increment",
     "MetadataStore",
     "MetaxyError",
+    "Plan",
+    "PlanTotal",
+    "PlannedFeature",
     "Progress",
     "Same",
     "TransientError",

@@ -32,6 +32,7 @@ ATTEMPTS: Final = "metaxy_attempts"
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
 EXHAUSTED: Final = "metaxy_exhausted"
+MOVED: Final = "metaxy_moved"
 
 
 def provenance(field: FieldKey) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import features, graph, history, lock, status
+from metaxy_core.cli import features, graph, history, lock, plan, status
 from metaxy_core.cli.options import SELECTION, ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
@@ -77,6 +77,10 @@ app.command(
     "\n\n[bold]metaxy status example/video+ '!tag:gpu'[/bold]: what is downstream, without GPU."
     "\n\n[bold]metaxy status example/crop --json[/bold]: one feature, for programs.",
 )(status.status)
+app.command(
+    "plan",
+    epilog="Example: [bold]metaxy plan --change example/video.audio[/bold]",
+)(plan.plan)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.command(
     "history",

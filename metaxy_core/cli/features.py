@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from metaxy_core.graph.graph import FeatureGraph
     from metaxy_core.keys import FeatureKey
+    from metaxy_core.specs.feature import FeatureSpec
 
 
 def list_features(
@@ -67,7 +68,8 @@ def _to_table(graph: FeatureGraph, keys: Sequence[FeatureKey]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("feature", no_wrap=True)
     table.add_column("version", no_wrap=True)
-    for name in ("fields", "deps", "defined in"):
+    has_costs = any(definition.spec.cost_per_record is not None for definition in graph)
+    for name in ("fields", "deps", *(["cost per record"] if has_costs else []), "defined in"):
         table.add_column(name, overflow="fold")
     for definition in map(graph.__getitem__, keys):
         spec = definition.spec
@@ -76,6 +78,12 @@ def _to_table(graph: FeatureGraph, keys: Sequence[FeatureKey]) -> Table:
             shortened(graph.versions[spec.key].feature),
             ", ".join(map(str, spec.field_keys)),
             ", ".join(str(dep.feature) for dep in spec.deps),
+            *([_cost(spec)] if has_costs else []),
             f"project {definition.project}" if definition.external else definition.origin,
         )
     return table
+
+
+def _cost(spec: FeatureSpec) -> str:
+    cost = spec.cost_per_record
+    return "" if cost is None else f"{cost:.15g} {spec.cost_unit}".rstrip()

@@ -176,10 +176,11 @@ def _is_ready(records: ir.Table, source: Source) -> ir.BooleanValue:
 
     if not source.outdated:
         return ibis.literal(value=True)
-    return ~records[sc.COMMIT].isin(_commits_of(source, source.outdated)[sc.COMMIT])
+    return ~records[sc.COMMIT].isin(commits_of(source, source.outdated)[sc.COMMIT])
 
 
-def _commits_of(source: Source, versions: Collection[str]) -> ir.Table:
+def commits_of(source: Source, versions: Collection[str]) -> ir.Table:
+    """The feature's commits under some of its versions."""
     commits = source.commits
     return commits.filter(
         commits.feature == str(source.feature), commits.feature_version.isin(sorted(versions))

@@ -75,9 +75,17 @@ class UnknownFeature(DefinitionError):
             f"{nearest(feature, known)}"
         )
 
+    @classmethod
+    def from_plan(cls, feature: object, listed: Sequence[object]) -> Self:
+        return cls(f"The plan does not list feature '{feature}'; {nearest(feature, listed)}")
+
 
 class UnknownField(DefinitionError):
     """A field that a feature does not have."""
+
+    @classmethod
+    def from_feature(cls, feature: object, field: object, known: Sequence[object]) -> Self:
+        return cls(f"Feature '{feature}' has no field '{field}'; {nearest(field, known)}")
 
     @classmethod
     def from_dependency(

@@ -44,6 +44,9 @@ def _to_tags(value: Any) -> Any:
     return dict.fromkeys(value, "") if isinstance(value, list | tuple | set) else value
 
 
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+
+
 class FeatureSpec(Spec):
     """What an author declares about a feature.
 
@@ -58,6 +61,9 @@ class FeatureSpec(Spec):
             (``tag:gpu``, ``tag:team=vision``); not part of any version.
         metadata: anything else that JSON can hold, for readers and integrations; not part of any
             version.
+        cost_per_record: what it costs to compute one record, in any unit; for plans, and not part
+            of any version.
+        cost_unit: the unit, such as ``"GPU s"``.
     """
 
     key: FeatureKey
@@ -69,6 +75,8 @@ class FeatureSpec(Spec):
     description: str | None = None
     tags: Annotated[dict[str, str], BeforeValidator(_to_tags)] = Field(default_factory=dict)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    cost_per_record: Cost | None = None
+    cost_unit: str = ""
 
     if TYPE_CHECKING:
 
@@ -82,6 +90,8 @@ class FeatureSpec(Spec):
             description: str | None = None,
             tags: Sequence[str] | Mapping[str, str] = ...,
             metadata: Mapping[str, Any] = ...,
+            cost_per_record: float | None = None,
+            cost_unit: str = "",
         ) -> None: ...
 
     @property

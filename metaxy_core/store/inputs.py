@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -75,10 +75,23 @@ def open_inputs(
     """
     own, upstream = _opened(snapshot, sources, graph, plan)
     work = sources.open_work(snapshot, plan, own)
+    attempts = sources.open_attempts(snapshot, plan, work)
+    return replace(matched_inputs(plan, own, work, upstream), attempts=attempts)
+
+
+def matched_inputs(
+    plan: FeaturePlan, own: Source, work: Source, upstream: Mapping[FeatureKey, Source]
+) -> Inputs:
+    """Opened tables as the inputs of one comparison.
+
+    Raises:
+        UnknownColumn: a dep's lineage or ``columns`` names a column that its table does not have.
+        ColumnCollision: two deps bring one column.
+        WrongColumnType: an id has one type here and another one upstream.
+    """
     for dep in plan.deps:
         _check_dep_ids(plan, dep, upstream[dep.feature], work)
-    attempts = sources.open_attempts(snapshot, plan, work)
-    return Inputs(plan, own, work, upstream, _carried(plan, upstream), attempts=attempts)
+    return Inputs(plan, own, work, upstream, _carried(plan, upstream))
 
 
 def open_samples(
@@ -113,7 +126,7 @@ def _opened(
         plan.definition,
         history=histories[plan.key],
         ids_like=_known_ids(snapshot, graph, plan),
-        kept_columns=_beside_ids(plan),
+        kept_columns=beside_ids(plan),
     )
     upstream = {
         dep.feature: sources.open(
@@ -122,7 +135,7 @@ def _opened(
             history=histories[dep.feature],
             code_versions=dep.code_versions,
             ids_like=_upstream_ids(dep, own),
-            kept_columns=_beside_ids(graph.plan(dep.feature)),
+            kept_columns=beside_ids(graph.plan(dep.feature)),
         )
         for dep in plan.deps
     }
@@ -183,7 +196,7 @@ def _carried(plan: FeaturePlan, opened: Mapping[FeatureKey, Source]) -> Carried:
     return carried
 
 
-def _beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
+def beside_ids(plan: FeaturePlan) -> tuple[str, ...]:
     """The columns of the parent that the records of an expansion carry beside their ids."""
     return tuple(name for name in plan.grain if name not in plan.id_columns)
 

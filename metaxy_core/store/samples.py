@@ -20,6 +20,25 @@ from metaxy_core.store.identity import ids_where
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
+def check_samples(plan: FeaturePlan, samples: Any) -> None:
+    """A root comes with samples, and nothing else does.
+
+    Raises:
+        InvalidSamples: samples are missing, or not wanted.
+    """
+    name = str(plan.key)
+    if plan.is_root and samples is None:
+        raise InvalidSamples(
+            f"'{name}' is a root feature: nothing upstream tells which records it should have. "
+            f"Give them: store.resolve_update({name!r}, samples=frame)."
+        )
+    if not plan.is_root and samples is not None:
+        raise InvalidSamples(
+            f"'{name}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), and its "
+            f"records follow from them; call store.resolve_update({name!r}) without samples."
+        )
+
+
 def canonical_samples(plan: FeaturePlan, frame: pa.Table) -> pa.Table:
     """Samples with the canonical text of each field in a column of its own.
 

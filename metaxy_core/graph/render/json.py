@@ -18,7 +18,8 @@ def graph_to_json(graph: FeatureGraph, chosen: Collection[FeatureKey] | None = N
 
     The object has ``version`` (of the whole graph) and ``features``, upstream first. A feature has
     ``key``, ``version``, ``code_version`` (over its own fields' code versions), ``description``,
-    ``id_columns``, ``fields`` and ``deps``. A field has ``key``, ``version``, ``code_version`` (as
+    ``id_columns``, ``cost_per_record`` (null where none is declared), ``cost_unit``, ``fields`` and
+    ``deps``. A field has ``key``, ``version``, ``code_version`` (as
     its author wrote it), ``reads`` (upstream fields as ``feature.field``) and ``version_from``. A
     dep has ``feature``, ``optional``, ``filter``, ``columns`` (null means all) and ``rename``.
     """
@@ -68,6 +69,8 @@ def _feature(graph: FeatureGraph, definition: FeatureDefinition) -> dict[str, An
         "code_version": versions.code,
         "description": definition.description,
         "id_columns": list(definition.spec.id_columns),
+        "cost_per_record": definition.spec.cost_per_record,
+        "cost_unit": definition.spec.cost_unit,
         "fields": fields,
         "deps": [_dep(dep) for dep in definition.spec.deps],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metaxy_core.errors import InvalidSamples, InvalidWrite
+from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
@@ -73,10 +73,12 @@ class UpdateCalls(Calls):
             ...     store.resolve_update(Clip, samples).counts
             Counts(new=1, stale=0, orphaned=0, blocked=0)
         """
+        from metaxy_core.store.samples import check_samples
+
         graph, key = locate(feature)
         check_not_external(graph[key], "resolve")
         plan = graph.plan(key)
-        _check_samples(plan, samples)
+        check_samples(plan, samples)
         wanted = Wanted(
             _predicate(filters),
             _predicate(stale_if),
@@ -96,9 +98,11 @@ class UpdateCalls(Calls):
         Raises:
             InvalidSamples: samples for a feature that has deps, or none for a root.
         """
+        from metaxy_core.store.samples import check_samples
+
         graph, key = locate(feature)
         plan = graph.plan(key)
-        _check_samples(plan, samples)
+        check_samples(plan, samples)
         with self._parts.backend.turn:
             return self._resolution(graph, plan, Wanted()).progress(self._samples(plan, samples))
 
@@ -119,17 +123,3 @@ def _checked_count(name: str, count: int | None) -> int | None:
     if count is not None and (type(count) is not int or count < 1):
         raise InvalidWrite.from_argument(name, count, "a whole number from 1, or None")
     return count
-
-
-def _check_samples(plan: FeaturePlan, samples: Any) -> None:
-    name = str(plan.key)
-    if plan.is_root and samples is None:
-        raise InvalidSamples(
-            f"'{name}' is a root feature: nothing upstream tells which records it should have. "
-            f"Give them: store.resolve_update({name!r}, samples=frame)."
-        )
-    if not plan.is_root and samples is not None:
-        raise InvalidSamples(
-            f"'{name}' has deps ({', '.join(str(dep.feature) for dep in plan.deps)}), and its "
-            f"records follow from them; call store.resolve_update({name!r}) without samples."
-        )

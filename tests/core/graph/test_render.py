@@ -222,7 +222,7 @@ def test_json_of_a_graph_tells_everything_that_decides_about_versions():
     dep = FeatureDep(feature="video", columns=["path"], rename={"path": "p"}, filter="n > 1")
     graph = graph_of(
         {**VIDEO, "fields": [etag], "description": "Clips."},
-        {**VIDEO, "key": "crop", "deps": [dep]},
+        {**VIDEO, "key": "crop", "deps": [dep], "cost_per_record": 2, "cost_unit": "GPU s"},
     )
     video, crop = graph.versions.features.values()
     (audio,), (cut,) = video.fields.values(), crop.fields.values()
@@ -235,6 +235,8 @@ def test_json_of_a_graph_tells_everything_that_decides_about_versions():
                 "code_version": video.code,
                 "description": "Clips.",
                 "id_columns": ["id"],
+                "cost_per_record": None,
+                "cost_unit": "",
                 "fields": [
                     {
                         "key": "audio",
@@ -252,6 +254,8 @@ def test_json_of_a_graph_tells_everything_that_decides_about_versions():
                 "code_version": crop.code,
                 "description": None,
                 "id_columns": ["id"],
+                "cost_per_record": 2.0,
+                "cost_unit": "GPU s",
                 "fields": [
                     {
                         "key": "audio",
