@@ -39,6 +39,7 @@ from metaxy_core.errors.definitions import (
     UnknownField,
 )
 from metaxy_core.errors.stores import (
+    InvalidFallback,
     NotAStore,
     ReadOnlyStore,
     StoreClosed,
@@ -61,6 +62,7 @@ __all__ = [
     "FeatureCycle",
     "ForeignProvenance",
     "IdColumnMismatch",
+    "InvalidFallback",
     "InvalidFilter",
     "InvalidKey",
     "InvalidSamples",

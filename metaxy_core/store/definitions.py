@@ -14,6 +14,7 @@ from metaxy_core.errors import UnknownSnapshot
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
+from metaxy_core.store.layers import Layer
 from metaxy_core.store.tables import DEFINITIONS, SNAPSHOTS, CatalogTables
 
 if TYPE_CHECKING:
@@ -46,8 +47,21 @@ class DefinitionLog:
         self._tables = tables
 
     def snapshots(self, snapshot: Snapshot) -> tuple[RecordedSnapshot, ...]:
-        """Every pushed graph, oldest first."""
-        rows = self._tables.rows(snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"))
+        """Every pushed graph, oldest first; of the nearest fallback that has any, else."""
+        own = self._pushed(snapshot)
+        fallbacks = [layer for layer in self._tables.layers(snapshot) if layer.depth]
+        found = (self._pushed(snapshot, layer) for layer in fallbacks)
+        return own or next(filter(None, found), ())
+
+    def _pushed(
+        self, snapshot: Snapshot, layer: Layer | None = None
+    ) -> tuple[RecordedSnapshot, ...]:
+        """The graphs that were pushed to one store; to the own one by default."""
+        table = None if layer is None else layer.tables.table(SNAPSHOTS)
+        if table is None:
+            rows = self._tables.rows(snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"))
+        else:
+            rows = self._tables.rows_over(snapshot, lambda: table.order_by("snapshot"))
         return tuple(
             RecordedSnapshot(
                 row["snapshot"],
@@ -89,7 +103,7 @@ class DefinitionLog:
 
     def push(self, transaction: Transaction, graph: FeatureGraph) -> RecordedSnapshot:
         """Record a graph, unless it is the newest one already."""
-        pushed = self.snapshots(transaction)
+        pushed = self._pushed(transaction)
         versions = graph.versions
         hashes = {str(definition.key): _hash(definition) for definition in graph}
         if pushed and pushed[-1].definitions == hashes:
@@ -154,8 +168,8 @@ class DefinitionLog:
 
     def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """Every recorded definition, oldest first."""
-        return self._tables.rows(
-            snapshot, lambda: self._tables[DEFINITIONS].order_by("recorded_at")
+        return self._tables.rows_over(
+            snapshot, lambda: self._tables.over(snapshot, DEFINITIONS).order_by("recorded_at")
         )
 
 
