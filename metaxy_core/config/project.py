@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
@@ -16,16 +16,13 @@ from pydantic_settings import (
 )
 
 from metaxy_core.config.entrypoints import import_entrypoints
+from metaxy_core.config.environment import to_names
 from metaxy_core.config.file import NESTED, PREFIX, explained, find_file, place_of, read_file
 from metaxy_core.config.stores import StoreConfig
-from metaxy_core.errors import InvalidSetting, UnknownStore
+from metaxy_core.errors import FallbackCircle, InvalidSetting, UnknownStore
 
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
-
-
-def _to_names(value: Any) -> Any:
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class Config(BaseSettings):
@@ -56,7 +53,7 @@ class Config(BaseSettings):
     )
 
     project: str = ""
-    entrypoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_to_names)] = ()
+    entrypoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(to_names)] = ()
     store: str = "default"
     stores: dict[str, StoreConfig] = Field(default_factory=dict)
     _file: Path | None = PrivateAttr(default=None)
@@ -119,12 +116,36 @@ class Config(BaseSettings):
             name: its name under ``stores``; the default store where it is None.
 
         Raises:
-            UnknownStore: no store has this name.
+            UnknownStore: no store has this name, or a fallback's.
+            FallbackCircle: a store is, over others, its own fallback.
+            ConfigError: a setting of the store cannot be used.
         """
         wanted = name or self.store
         if wanted not in self.stores:
             raise UnknownStore.from_config(wanted, self.place, list(self.stores))
-        return self.stores[wanted].open(self.root)
+        opened: dict[str, MetadataStore] = {}
+        try:
+            store = self._opened(wanted, (), opened)
+        except BaseException:
+            for fallback in opened.values():
+                fallback.close()
+            raise
+        store.close_with_it(fallback for fallback in opened.values() if fallback is not store)
+        return store
+
+    def _opened(
+        self, name: str, over: tuple[str, ...], opened: dict[str, MetadataStore]
+    ) -> MetadataStore:
+        """A store over its fallbacks, each opened once."""
+        if name in over:
+            raise FallbackCircle.from_names([*over[over.index(name) :], name], self.place)
+        if name not in self.stores:
+            raise UnknownStore.from_fallback(name, over[-1], self.place, list(self.stores))
+        if name not in opened:
+            config = self.stores[name]
+            below = [self._opened(each, (*over, name), opened) for each in config.fallback]
+            opened[name] = config.open(self.root, below, f"stores.{name}")
+        return opened[name]
 
     def import_entrypoints(self) -> None:
         """Import what defines the features, into the active graph; once per process.

@@ -8,8 +8,8 @@ by ``s`` and the canonical text of the sample (see ``escape``).
 
 ``H(text)`` is the first 8 bytes of its MD5 digest (RFC 1321), little-endian, the top bit cleared.
 In a store with ``xxh64`` it is the XXH64 hash with seed 0, the top bit cleared. That is the hash of
-the fields' provenance and of groups. What is made without the store's database is always md5: a data
-version that a user gives as text, and the one version of a whole record.
+the fields' provenance and of groups. What is made without the store's database is always md5: a
+data version that a user gives as text, and the one version of a whole record.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class MetadataStore(UpdateCalls, ChangeCalls, RecordCalls, DefinitionCalls, Stor
     ) -> None:
         self._backend = backend
         self._fallbacks = _chain(fallback)
-        self._parts = Parts.of(backend, [store._backend for store in self._fallbacks], hash)
+        self._parts = Parts.of(backend, [store.backend for store in self._fallbacks], hash)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -72,6 +72,11 @@ class MetadataStore(UpdateCalls, ChangeCalls, RecordCalls, DefinitionCalls, Stor
     def kind(self) -> str:
         """Name of the database engine."""
         return self._parts.backend.kind
+
+    @property
+    def backend(self) -> Backend:
+        """The database, without fallbacks."""
+        return self._backend
 
     @property
     def fallbacks(self) -> tuple[MetadataStore, ...]:

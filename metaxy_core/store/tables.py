@@ -145,6 +145,10 @@ class CatalogTables:
         found = self.layers(snapshot)
         if not found:
             return []
+        for layer in found:  # SQL that is compiled already needs its tables all the same
+            if layer.kind == "copied":
+                layer.tables.table(COMMITS)
+                layer.tables.table(DEFINITIONS)
         if key is not None:
             key = (*key, tuple((layer.depth, layer.kind) for layer in found))
         rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()

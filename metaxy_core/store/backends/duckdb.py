@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import re
 import tempfile
 import threading
 import time
@@ -26,7 +25,6 @@ import pyarrow as pa
 
 from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import (
-    ConfigError,
     InvalidFallback,
     NotAStore,
     ReadOnlyStore,
@@ -38,6 +36,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
+from metaxy_core.store.backends.duckdb_settings import connected, first_line
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
@@ -87,7 +86,7 @@ class DuckDBBackend:
         self._is_busy = False
         self._joined: dict[DuckDBBackend, str] = {}
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._connection: duckdb.DuckDBPyConnection | None = _connected({**defaults, **settings})
+        self._connection: duckdb.DuckDBPyConnection | None = connected({**defaults, **settings})
         define_hash(self._connection)
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         if self.path is None:
@@ -244,11 +243,11 @@ class DuckDBBackend:
     def _locked(self, error: duckdb.Error) -> StoreLocked:
         return StoreLocked(
             f"The store {self.address!r} was in use for {self._lock_timeout:g} s. Wait for the "
-            f"process that holds it, or raise lock_timeout. DuckDB says: {_first_line(error)}"
+            f"process that holds it, or raise lock_timeout. DuckDB says: {first_line(error)}"
         )
 
     def _refusal(self, error: Exception, *, read_only: bool) -> Exception:
-        reason = _first_line(error)
+        reason = first_line(error)
         if "not a valid DuckDB database file" in reason:
             return NotAStore(
                 f"{self.address!r} is no DuckDB database; give the path of a store, or of a file "
@@ -372,29 +371,7 @@ def _is_absent(path: Path) -> bool:
     return not path.exists() and not path.is_symlink()
 
 
-def _connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(MEMORY, config=dict(settings))
-    except duckdb.Error as error:
-        raise ConfigError(
-            f"DuckDB does not accept the settings {', '.join(settings)}; correct them in "
-            f"DuckDBMetadataStore(settings=...). DuckDB says: "
-            f"{_without_values(_first_line(error), settings)}"
-        ) from None  # what DuckDB says holds values, and one of them may be a secret
-
-
-def _without_values(text: str, settings: Mapping[str, str | int | float | bool]) -> str:
-    """A message in which no value of a setting stands."""
-    values = sorted({str(value) for value in settings.values()} - {""}, key=len, reverse=True)
-    pattern = "|".join(re.escape(value) for value in values)
-    return re.sub(pattern, "...", text, flags=re.IGNORECASE) if pattern else text
-
-
 def _to_sql(expression: ir.Table) -> str:
     import ibis
 
     return str(ibis.duckdb.compile(expression))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

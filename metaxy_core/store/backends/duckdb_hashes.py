@@ -1,11 +1,16 @@
-"""The hash function of versions in DuckDB: md5 is its own, xxh64 is a function over Arrow arrays."""
+"""The hash function of versions in DuckDB: md5 is its own, xxh64 is ours, over Arrow arrays."""
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from metaxy_core.engine.hashing import FUNCTION, XXH64
+
+if TYPE_CHECKING:
+    import duckdb
 
 _VARIABLE = "metaxy_hash_algorithm"
 _XXH64 = "metaxy_xxh64"
@@ -22,7 +27,7 @@ ELSE (md5_number(x) & {_TOP_BIT_CLEARED}::UHUGEINT)::BIGINT END
 
 def define_hash(connection: duckdb.DuckDBPyConnection) -> None:
     """Define the hash function of versions; it is md5 until another one is chosen."""
-    connection.create_function(_XXH64, _xxh64, ["VARCHAR"], "BIGINT", type="arrow")
+    connection.create_function(_XXH64, _xxh64, ["VARCHAR"], "BIGINT", type=PythonUDFType.ARROW)
     connection.execute(_MACRO)
 
 
