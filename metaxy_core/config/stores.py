@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
 
 from metaxy_core.config.environment import from_environment, to_names
 
@@ -41,7 +42,7 @@ class StoreConfig(BaseModel):
     read_only: bool = False
     lock_timeout: float = Field(default=60.0, ge=0)
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)
-    fallback: Annotated[tuple[str, ...], BeforeValidator(to_names)] = ()
+    fallback: Annotated[tuple[str, ...], NoDecode, BeforeValidator(to_names)] = ()
     hash: Literal["md5", "xxh64"] | None = None
 
     def open(

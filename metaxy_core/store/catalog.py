@@ -12,6 +12,7 @@ from metaxy_core import system_columns as sc
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.tables import COMMITS, DEFINITIONS, CatalogTables
+from metaxy_core.store.unions import SUPERSEDED_THERE
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -139,10 +140,14 @@ class Catalog:
         def query() -> ir.Table:
             commits = self.commits(snapshot)
             commits = commits.filter(commits.feature.isin(features))
+            told = {"superseded": SUPERSEDED_THERE} if SUPERSEDED_THERE in commits.columns else {}
             groups = commits.group_by("feature", "feature_version").agg(
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.deleted > 0).any(),
-                **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
+                **{
+                    name: commits[told.get(name, name)].argmax(commits[sc.COMMIT])
+                    for name in _OF_LAST
+                },
             )
             recorded = self._tables.over(snapshot, DEFINITIONS)
             codes = recorded.select("feature", "feature_version", "code_versions").distinct()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
 from metaxy_core.errors import WrongColumnType
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
 
+SUPERSEDED_THERE: Final = "superseded_there"
+
 
 def shifted(layer: Layer, rows: ir.Table) -> ir.Table:
     """Rows of a layer under commit ids that are older than those of every layer before it."""
     if not layer.shift or sc.COMMIT not in rows.columns:
         return rows
-    return rows.mutate(**{sc.COMMIT: (rows[sc.COMMIT] - layer.shift).cast("int64")})
+    return rows.mutate(**{sc.COMMIT: rows[sc.COMMIT].cast("int64") - layer.shift})
 
 
 def commits_union(parts: Sequence[tuple[Layer, ir.Table]]) -> ir.Table:
     """The commits of several stores.
 
-    Those of every store but the last count as superseding: their rows replace those below.
+    Those of every store but the last count as superseding: their rows replace those below. What
+    they said of themselves stands in ``SUPERSEDED_THERE``.
     """
     import ibis
 
     last = parts[-1][0]
     one = ibis.literal(1, "int64")
-    return plain_union(
-        [
-            shifted(layer, rows if layer is last else rows.mutate(superseded=one))
-            for layer, rows in parts
-        ]
-    )
+    tables = []
+    for layer, rows in parts:
+        told = rows.mutate(**{SUPERSEDED_THERE: rows.superseded})
+        tables.append(shifted(layer, told if layer is last else told.mutate(superseded=one)))
+    return plain_union(tables)
 
 
 def plain_union(tables: Sequence[ir.Table]) -> ir.Table:
@@ -64,8 +66,9 @@ def rows_union(
     """
     import ibis
 
+    parts = [(layer, shifted(layer, rows)) for layer, rows in parts]
     if len(parts) == 1:
-        return shifted(*parts[0])
+        return parts[0][1]
     types: dict[str, dt.DataType] = {}
     origins: dict[str, Layer] = {}
     for layer, rows in parts:
@@ -83,7 +86,7 @@ def rows_union(
                     f"in the fallback {layer.address!r}, against {origin.address!r}",
                 )
             types[name] = common
-    return ibis.union(*(_fitted(shifted(layer, rows), types) for layer, rows in parts))
+    return ibis.union(*(_fitted(rows, types) for _, rows in parts))
 
 
 def _fitted(rows: ir.Table, types: dict[str, dt.DataType]) -> ir.Table:

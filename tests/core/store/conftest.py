@@ -60,4 +60,4 @@ def prod(place: Place) -> mx.MetadataStore:
 @pytest.fixture
 def at(project: Any) -> Callable[[mx.MetadataStore], Any]:
     """The words of a project for any store."""
-    return lambda store: type(project)(store)
+    return type(project)

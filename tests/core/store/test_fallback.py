@@ -220,7 +220,8 @@ def test_a_store_named_twice_on_the_way_counts_once(project, place, prod, at):
 
 
 def test_nothing_anywhere_reads_as_nothing(project, place, prod, at):
-    video, faces, _ = pipeline(project)
+    video = project.feature("video")
+    faces = project.feature("faces", deps=[video])
     dev = place.over(prod)
     assert dev.count(video) == 0
     assert dev.history(video).last is None

@@ -56,7 +56,8 @@ def test_a_file_that_is_a_fallback_keeps_every_byte(project, tmp_path, at):
 
 
 def test_a_call_that_fails_leaves_both_stores_usable(project, place, prod, at):
-    video = four_videos(project, prod, at)
+    video = project.feature("video", columns={"path": str})
+    at(prod).process(video, project.samples(a="1", b="1", c="1", d="1"), path="prod")
     dev = place.over(prod)
     with at(dev).refuses(mx.MetaxyError):
         dev.write(video, pl.DataFrame({"id": ["z"], "path": [1.5]}))
