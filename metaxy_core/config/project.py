@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
@@ -16,12 +16,14 @@ from pydantic_settings import (
 )
 
 from metaxy_core.config.entrypoints import import_entrypoints
+from metaxy_core.config.environment import to_names
 from metaxy_core.config.file import NESTED, PREFIX, explained, find_file, place_of, read_file
 from metaxy_core.config.lock import LOCK_NAME, Lock, lock_to_json, read_lock
 from metaxy_core.config.locking import check_lock, lock_externals
 from metaxy_core.config.stores import StoreConfig
 from metaxy_core.errors import (
     ConfigUnreadable,
+    FallbackCircle,
     InvalidSetting,
     LockMissing,
     LockOutOfDate,
@@ -31,10 +33,6 @@ from metaxy_core.graph.graph import FeatureGraph
 
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
-
-
-def _to_names(value: Any) -> Any:
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class Config(BaseSettings):
@@ -67,7 +65,7 @@ class Config(BaseSettings):
     )
 
     project: str = ""
-    entrypoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_to_names)] = ()
+    entrypoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(to_names)] = ()
     store: str = "default"
     stores: dict[str, StoreConfig] = Field(default_factory=dict)
     externals: dict[Annotated[str, Field(min_length=1)], tuple[str, ...]] = Field(
@@ -133,11 +131,13 @@ class Config(BaseSettings):
             name: its name under ``stores``; the default store where it is None.
 
         Raises:
-            UnknownStore: no store has this name.
+            UnknownStore: no store has this name, or a fallback's.
+            FallbackCircle: a store is, over others, its own fallback.
+            ConfigError: a setting of the store cannot be used.
             LockMissing: there are external features, but they were never locked.
             LockOutOfDate: their projects pushed other definitions to this store since.
         """
-        lock, store = self.read_lock(), self._opened(name)
+        lock, store = self.read_lock(), self._store(name)
         try:
             check_lock(store, lock, self.lock_file)
         except BaseException:
@@ -145,11 +145,34 @@ class Config(BaseSettings):
             raise
         return store
 
-    def _opened(self, name: str | None) -> MetadataStore:
+    def _store(self, name: str | None) -> MetadataStore:
+        """A store over its fallbacks."""
         wanted = name or self.store
         if wanted not in self.stores:
             raise UnknownStore.from_config(wanted, self.place, list(self.stores))
-        return self.stores[wanted].open(self.root)
+        opened: dict[str, MetadataStore] = {}
+        try:
+            store = self._opened(wanted, (), opened)
+        except BaseException:
+            for fallback in opened.values():
+                fallback.close()
+            raise
+        store.close_with_it(fallback for fallback in opened.values() if fallback is not store)
+        return store
+
+    def _opened(
+        self, name: str, over: tuple[str, ...], opened: dict[str, MetadataStore]
+    ) -> MetadataStore:
+        """A store over its fallbacks, each opened once."""
+        if name in over:
+            raise FallbackCircle.from_names([*over[over.index(name) :], name], self.place)
+        if name not in self.stores:
+            raise UnknownStore.from_fallback(name, over[-1], self.place, list(self.stores))
+        if name not in opened:
+            config = self.stores[name]
+            below = [self._opened(each, (*over, name), opened) for each in config.fallback]
+            opened[name] = config.open(self.root, below, f"stores.{name}")
+        return opened[name]
 
     @property
     def lock_file(self) -> Path:
@@ -192,7 +215,7 @@ class Config(BaseSettings):
                 f"Setting 'externals.{self.project}' in {self.place} names the project itself; its "
                 f"features are known from its code, so remove it."
             )
-        with self._opened(store) as opened:
+        with self._store(store) as opened:
             lock = lock_externals(opened, self.externals, self.project)
         try:
             before = read_lock(self.lock_file) if self.lock_file.is_file() else Lock({}, {})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
+
+from metaxy_core.config.environment import from_environment, to_names
 
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
@@ -22,6 +26,13 @@ class StoreConfig(BaseModel):
         read_only: refuse writes.
         lock_timeout: seconds to wait for another process.
         settings: settings of the engine, such as ``memory_limit = "1GB"``.
+        fallback: names of the stores whose records are seen below the own ones, nearest first; one
+            name needs no list. A variable separates them with commas.
+        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
+            md5 for a new one.
+
+    ``${NAME}`` in a text stands for the environment variable of that name, which is read when the
+    store is opened.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,15 +42,35 @@ class StoreConfig(BaseModel):
     read_only: bool = False
     lock_timeout: float = Field(default=60.0, ge=0)
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)
+    fallback: Annotated[tuple[str, ...], NoDecode, BeforeValidator(to_names)] = ()
+    hash: Literal["md5", "xxh64"] | None = None
 
-    def open(self, root: Path) -> MetadataStore:
-        """Open the store; a relative path starts at ``root``."""
+    def open(
+        self, root: Path, fallback: Sequence[MetadataStore] = (), setting: str = "stores"
+    ) -> MetadataStore:
+        """Open the store.
+
+        Args:
+            root: where a relative path starts.
+            fallback: the opened stores of ``fallback``.
+            setting: where this stands in the configuration, for messages.
+
+        Raises:
+            MissingVariable: a text names a variable that is not set.
+        """
         from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
 
-        in_memory = self.path == _MEMORY
+        path = from_environment(self.path, f"{setting}.path")
+        settings = {
+            name: from_environment(value, f"{setting}.settings.{name}")
+            for name, value in self.settings.items()
+        }
+        in_memory = path == _MEMORY
         return DuckDBMetadataStore(
-            _MEMORY if in_memory else root / Path(self.path).expanduser(),
+            _MEMORY if in_memory else root / Path(path).expanduser(),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
-            settings=self.settings,
+            settings=settings,
+            fallback=fallback,
+            hash=self.hash,
         )

@@ -7,6 +7,9 @@ is the decimal digits of the upstream data version, ``-`` where the optional rec
 by ``s`` and the canonical text of the sample (see ``escape``).
 
 ``H(text)`` is the first 8 bytes of its MD5 digest (RFC 1321), little-endian, the top bit cleared.
+In a store with ``xxh64`` it is the XXH64 hash with seed 0, the top bit cleared. That is the hash of
+the fields' provenance and of groups. What is made without the store's database is always md5: a
+data version that a user gives as text, and the one version of a whole record.
 """
 
 from __future__ import annotations
@@ -26,16 +29,28 @@ MISSING: Final = "-"
 UNKNOWN: Final = "?"
 NULL: Final = "\\N"
 FUNCTION: Final = "metaxy_hash"
+MD5: Final = "md5"
+XXH64: Final = "xxh64"
 _TOP_BIT_CLEARED: Final = 2**63 - 1
 
 
-def hash_text(text: str) -> int:
+def hash_text(text: str, algorithm: str = MD5) -> int:
     """``H(text)`` in Python; the vector every backend has to meet.
+
+    Args:
+        text: the canonical text.
+        algorithm: ``md5`` or ``xxh64``.
 
     Example:
         >>> hash_text("abc")
         3481232194675933584
+        >>> hash_text("abc", "xxh64")
+        4952883123889572249
     """
+    if algorithm == XXH64:
+        from xxhash import xxh64_intdigest
+
+        return xxh64_intdigest(text.encode()) & _TOP_BIT_CLEARED
     digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:8], "little") & _TOP_BIT_CLEARED
 

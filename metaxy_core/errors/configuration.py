@@ -39,6 +39,28 @@ class UnknownStore(ConfigError):
             f"({nearest(store, known).rstrip('.')})."
         )
 
+    @classmethod
+    def from_fallback(cls, store: str, of: str, where: str, known: Sequence[object]) -> Self:
+        return cls(
+            f"Setting 'stores.{of}.fallback' in {where} names the store {store!r}, which is not "
+            f"configured; {nearest(store, known)}"
+        )
+
+
+class MissingVariable(ConfigError):
+    """A setting whose value stands in an environment variable that is not set."""
+
+
+class FallbackCircle(ConfigError):
+    """Stores that are each other's fallback."""
+
+    @classmethod
+    def from_names(cls, names: Sequence[str], where: str) -> Self:
+        return cls(
+            f"The stores {' -> '.join(map(repr, names))} in {where} are each other's fallback; "
+            f"take one `fallback` out."
+        )
+
 
 class EntrypointFailed(ConfigError):
     """A module that defines features and cannot be imported."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from metaxy_core.errors.base import MetaxyError, TransientError
 
 
@@ -27,6 +29,17 @@ class NotAStore(StoreError):
 
 class StoreFormatMismatch(StoreError):
     """The store was made by another, incompatible format."""
+
+
+class InvalidFallback(StoreError):
+    """A store that cannot stand under another."""
+
+    @classmethod
+    def from_itself(cls, address: str) -> Self:
+        return cls(
+            f"The store {address!r} has itself as a fallback, or one fallback twice; name each "
+            f"store once."
+        )
 
 
 class ReadOnlyStore(StoreError):

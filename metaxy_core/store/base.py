@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from metaxy_core.compat import StoreNames
+from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.attempts import AttemptCalls
 from metaxy_core.store.calls.changes import ChangeCalls
@@ -27,10 +30,28 @@ class MetadataStore(
 
     Args:
         backend: the database.
+        fallback: a store, or several from the nearest on, whose records are seen below the own
+            ones and never written. The fallbacks of a fallback follow it. They stay open when this
+            store is closed.
+        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, or
+            its nearest fallback, and md5 for a new one.
+
+    Raises:
+        InvalidFallback: a fallback is no store, is this store itself, or comes twice.
+        InvalidSetting: the database does not have the hash algorithm.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self._parts = Parts.of(backend)
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        fallback: MetadataStore | Sequence[MetadataStore] = (),
+        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
+    ) -> None:
+        self._backend = backend
+        self._fallbacks = _chain(fallback)
+        self._parts = Parts.of(backend, [store.backend for store in self._fallbacks], hash)
+        self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +77,33 @@ class MetadataStore(
         """Name of the database engine."""
         return self._parts.backend.kind
 
+    @property
+    def backend(self) -> Backend:
+        """The database, without fallbacks."""
+        return self._backend
+
+    @property
+    def fallbacks(self) -> tuple[MetadataStore, ...]:
+        """The stores whose records are seen below the own ones, nearest first."""
+        return self._fallbacks
+
     def close(self) -> None:
         """Release the connection; results that were not fetched are gone."""
         self._parts.backend.close()
+        self._closing.close()
+
+    def close_with_it(self, stores: Iterable[MetadataStore]) -> None:
+        """Close other stores, such as fallbacks that nobody else uses, when this one is closed."""
+        for store in stores:
+            self._closing.callback(store.close)
+
+
+def _chain(fallback: MetadataStore | Sequence[MetadataStore]) -> tuple[MetadataStore, ...]:
+    """Fallbacks with theirs, nearest first, each once."""
+    given = [fallback] if isinstance(fallback, MetadataStore) else fallback
+    if isinstance(given, str) or not all(isinstance(store, MetadataStore) for store in given):
+        raise InvalidFallback(
+            f"fallback={fallback!r} is no store; open it first, such as "
+            f"fallback=DuckDBMetadataStore('production.duckdb', read_only=True)."
+        )
+    return tuple(dict.fromkeys(each for store in given for each in (store, *store.fallbacks)))

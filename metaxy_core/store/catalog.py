@@ -12,6 +12,7 @@ from metaxy_core import system_columns as sc
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.tables import COMMITS, DEFINITIONS, CatalogTables
+from metaxy_core.store.unions import SUPERSEDED_THERE
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,7 +38,8 @@ class Commit:
     """One atomic change of one feature.
 
     Attributes:
-        id: position in the store's history; later commits have larger ids.
+        id: position in the store's history; later commits have larger ids. Those of a fallback are
+            negative: older than every own one.
         feature: what was changed.
         feature_version: the definition it was changed under.
         operation: ``write``, ``delete``, ``hard_delete`` or ``compact``.
@@ -91,17 +93,17 @@ class Catalog:
     def __init__(self, tables: CatalogTables) -> None:
         self._tables = tables
 
-    @property
-    def commits(self) -> ir.Table:
-        """All commits, as an expression that the engine can join."""
-        return self._tables[COMMITS]
+    def commits(self, snapshot: Snapshot) -> ir.Table:
+        """All commits, those of fallbacks too, as an expression that the engine can join."""
+        return self._tables.over(snapshot, COMMITS)
 
     def histories(
         self, snapshot: Snapshot, features: Sequence[FeatureKey]
     ) -> dict[FeatureKey, History]:
         """What is known of the commits of some features, from one small query."""
         names = sorted(str(feature) for feature in features)
-        groups = self._tables.rows(snapshot, self._grouped(names), ("histories", *names))
+        query = self._grouped(snapshot, names)
+        groups = self._tables.rows_over(snapshot, query, ("histories", *names))
         return {
             feature: _to_history([group for group in groups if group["feature"] == str(feature)])
             for feature in features
@@ -110,11 +112,11 @@ class Catalog:
     def commits_of(
         self, snapshot: Snapshot, feature: FeatureKey, limit: int | None
     ) -> tuple[Commit, ...]:
-        """The commits of a feature, newest first, at most so many."""
+        """The own commits of a feature, newest first, at most so many."""
         name = str(feature)
 
         def query() -> ir.Table:
-            commits = self.commits
+            commits = self._tables[COMMITS]
             found = commits.filter(commits.feature == name)
             return found.order_by(found[sc.COMMIT].desc()).limit(limit)
 
@@ -125,19 +127,19 @@ class Catalog:
         """For each feature with a commit, the feature version of its newest one."""
 
         def query() -> ir.Table:
-            commits = self.commits
+            commits = self.commits(snapshot)
             return commits.group_by("feature").agg(
                 feature_version=commits.feature_version.argmax(commits[sc.COMMIT])
             )
 
-        rows = self._tables.rows(snapshot, query, ("last used",))
+        rows = self._tables.rows_over(snapshot, query, ("last used",))
         return {row["feature"]: row["feature_version"] for row in rows}
 
     def next_commit(self, transaction: Transaction) -> int:
-        """The id that the transaction's commit will have."""
+        """The id that the transaction's commit will have; only own commits count."""
 
         def query() -> ir.Table:
-            commits = self.commits
+            commits = self._tables[COMMITS]
             return commits.agg(last=commits[sc.COMMIT].max())
 
         (row,) = self._tables.rows(transaction, query, ("next commit",))
@@ -149,15 +151,20 @@ class Catalog:
         row = {sc.COMMIT: values.pop("id"), **values, "feature": str(commit.feature)}
         self._tables.append(transaction, COMMITS, [row])
 
-    def _grouped(self, features: Sequence[str]) -> Callable[[], ir.Table]:
+    def _grouped(self, snapshot: Snapshot, features: Sequence[str]) -> Callable[[], ir.Table]:
         def query() -> ir.Table:
-            commits = self.commits.filter(lambda rows: rows.feature.isin(features))
+            commits = self.commits(snapshot)
+            commits = commits.filter(commits.feature.isin(features))
+            told = {"superseded": SUPERSEDED_THERE} if SUPERSEDED_THERE in commits.columns else {}
             groups = commits.group_by("feature", "feature_version").agg(
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.deleted > 0).any(),
-                **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
+                **{
+                    name: commits[told.get(name, name)].argmax(commits[sc.COMMIT])
+                    for name in _OF_LAST
+                },
             )
-            recorded = self._tables[DEFINITIONS]
+            recorded = self._tables.over(snapshot, DEFINITIONS)
             codes = recorded.select("feature", "feature_version", "code_versions").distinct()
             joined = groups.left_join(codes, ["feature", "feature_version"])
             return joined.select(*groups.columns, "code_versions")

@@ -26,6 +26,7 @@ from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
 from metaxy_core.store.keeping import keep_versions
+from metaxy_core.store.layers import is_layered
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.schema import as_declared
@@ -111,12 +112,13 @@ class Committing:
         self._prepare(transaction, batch.graph, plan)
         stored = transaction.table(plan.definition.table)
         check_own(plan.definition, stored)
+        seen = self._sources.rows(transaction, plan.definition)
         rows = superseded = deleted = 0
         staged = None
         try:
             if batch.frame.columns.num_rows:
-                batch.frame.fit(None if stored is None else stored.schema().to_pyarrow())
-                if batch.same and stored is not None:
+                batch.frame.fit(_types(seen, stored))
+                if batch.same and seen is not None:
                     own = self._sources.open(transaction, plan.definition)
                     keep_versions(batch.frame, batch.same, transaction, self._backend, own)
                 staged = batch.frame.staged(self._backend, number)
@@ -149,20 +151,18 @@ class Committing:
         """
         covered = self._backend.stage("metaxy_parents", parents)
         try:
-            superseded = deleted = 0
-            if transaction.has(plan.definition.table):
-                live = live_records(self._sources.open(transaction, plan.definition))
+            superseded = deleted = replaced = 0
+            source = self._sources.open(transaction, plan.definition)
+            if source.written:
+                live = live_records(source)
                 former = replaced_children(live, covered, staged, plan.grain, plan.id_columns)
-                deleted = self._tombstone(transaction, plan.definition.table, former, number)
+                table, ids = plan.definition.table, plan.id_columns
+                deleted, replaced = self._tombstone(transaction, table, former, ids, number)
             name = sc.parents_table(plan.definition.table)
-            known = transaction.table(name)
-            if known is not None:
-                found = checks.known_ids(covered, known, plan.grain)
-                sql = self._backend.sql(lambda: found)
-                superseded = int(transaction.fetch(sql)["records"][0].as_py())
+            superseded = self._own_records(transaction, name, covered, plan.grain)
             rows = stamped(covered, number)
             transaction.append(name, self._backend.sql(lambda: rows))
-            return superseded + deleted, deleted
+            return superseded + replaced, deleted
         finally:
             self._backend.drop(covered)
 
@@ -180,17 +180,17 @@ class Committing:
         ids = self._wanted_ids(plan, frame, filters)
         with self._backend.transaction() as transaction:
             self._tables.make(transaction)
-            if not transaction.has(plan.definition.table):
+            source = self._sources.open(transaction, plan.definition)
+            if not source.written:
                 return None
             self._prepare(transaction, graph, plan)
-            source = self._sources.open(transaction, plan.definition)
             if ids is not None:
                 _check_types(source, ids)
             staged = None if ids is None else self._backend.stage("metaxy_deleted_ids", ids)
             try:
                 records = _selected(source, staged, filters, hard=hard)
                 commit = self._catalog.next_commit(transaction)
-                rows = self._remove(transaction, plan, records, commit, hard=hard)
+                rows, known = self._remove(transaction, plan, source, records, commit, hard=hard)
             finally:
                 if staged is not None:
                     self._backend.drop(staged)
@@ -203,7 +203,7 @@ class Committing:
                 commit,
                 HARD_DELETE if hard else DELETE,
                 rows,
-                superseded=0 if hard else rows,
+                superseded=known,
                 deleted=rows,
             )
 
@@ -245,6 +245,7 @@ class Committing:
         staged: ir.Table,
         table: ir.Table | None,
     ) -> int:
+        """How many records of a frame have a row in the own table."""
         if table is None:
             return 0
         key = ("known", plan, staged.schema(), table.schema())
@@ -267,41 +268,100 @@ class Committing:
         self,
         transaction: Transaction,
         plan: FeaturePlan,
+        source: Source,
         records: ir.Table,
         commit: int,
         *,
         hard: bool,
-    ) -> int:
-        """Delete records; the parents of those that an expansion still has are to be done again."""
-        targets = [(plan.definition.table, records, plan.id_columns)]
+    ) -> tuple[int, int]:
+        """Delete records; the parents of those that an expansion still has are to be done again.
+
+        Returns:
+            How many rows were appended or erased, and how many records had a row that stays.
+        """
+        targets = [(plan.definition.table, source, records)]
         if plan.expands:
-            own = self._sources.open(transaction, plan.definition)
-            live = live_records(self._sources.open_work(transaction, plan, own))
-            parents = parents_of(live, records.filter(~records[sc.DELETED]), plan.grain)
-            targets.insert(0, (sc.parents_table(plan.definition.table), parents, plan.grain))
-        removed = 0
-        for table, rows, ids in targets:
+            work = self._sources.open_work(transaction, plan, source)
+            gone = records.filter(~records[sc.DELETED])
+            parents = parents_of(live_records(work), gone, plan.grain)
+            targets.insert(0, (sc.parents_table(plan.definition.table), work, parents))
+        removed = known = 0
+        for table, of, rows in targets:
             if hard:
-                removed = self._erase(transaction, table, rows, ids)
+                removed = self._erase(transaction, table, of, rows, commit)
             else:
-                removed = self._tombstone(transaction, table, rows, commit)
-        return removed
+                ids = of.id_columns
+                removed, known = self._tombstone(transaction, table, rows, ids, commit)
+        return removed, known
 
     def _tombstone(
-        self, transaction: Transaction, table: str, records: ir.Table, commit: int
-    ) -> int:
+        self,
+        transaction: Transaction,
+        table: str,
+        records: ir.Table,
+        ids: Sequence[str],
+        commit: int,
+    ) -> tuple[int, int]:
+        """Append that records are deleted.
+
+        Returns:
+            How many there are, and how many of them had a row in the own table.
+        """
+        layered = is_layered(transaction)
+        known = self._own_records(transaction, table, records, ids) if layered else None
         rows = stamped(records, commit, deleted=True)
-        return transaction.append(table, self._backend.sql(lambda: rows))
+        gone = transaction.append(table, self._backend.sql(lambda: rows))
+        return gone, gone if known is None else known
+
+    def _own_records(
+        self, transaction: Transaction, table: str, records: ir.Table, ids: Sequence[str]
+    ) -> int:
+        """How many of some records have a row in the own table."""
+        own = transaction.table(table)
+        if own is None:
+            return 0
+        found = checks.known_ids(records, own, ids)
+        return int(transaction.fetch(self._backend.sql(lambda: found))["records"][0].as_py())
 
     def _erase(
-        self, transaction: Transaction, table: str, records: ir.Table, columns: Sequence[str]
+        self,
+        transaction: Transaction,
+        table: str,
+        source: Source,
+        records: ir.Table,
+        commit: int,
     ) -> int:
+        """Erase the own rows of records, and hide those that a fallback still shows."""
+        columns = source.id_columns
         ids = transaction.fetch(self._backend.sql(lambda: records.select(*columns)))
         staged = self._backend.stage("metaxy_erased_ids", ids)
+        try:
+            erased = transaction.remove(table, staged, columns) if transaction.has(table) else 0
+            if not is_layered(transaction):
+                return erased
+            shown = live_records(source).semi_join(staged, list(columns))
+            return erased + self._tombstone(transaction, table, shown, columns, commit)[0]
+        finally:
+            self._backend.drop(staged)
+
+    def _erase_rows(
+        self, transaction: Transaction, table: str, rows: ir.Table, columns: Sequence[str]
+    ) -> int:
+        """Erase the own rows that agree with some in these columns."""
+        found = transaction.fetch(self._backend.sql(lambda: rows.select(*columns)))
+        staged = self._backend.stage("metaxy_erased_rows", found)
         try:
             return transaction.remove(table, staged, columns)
         finally:
             self._backend.drop(staged)
+
+
+def _types(seen: ir.Table | None, own: ir.Table | None) -> pa.Schema | None:
+    """The types that a frame's columns have to have: the own table's, else those of fallbacks."""
+    if seen is None or own is None or seen is own:
+        return None if seen is None else seen.schema().to_pyarrow()
+    fields = [*own.schema().to_pyarrow(), *seen.schema().to_pyarrow()]
+    return pa.schema(list({each.name: each for each in reversed(fields)}.values()))
 
 
 def _selected(source: Source, ids: ir.Table | None, filters: str | None, *, hard: bool) -> ir.Table:

@@ -79,4 +79,5 @@ class Compacting(Committing):
         since: Moment | None,
     ) -> int:
         rows = superseded(source, ids, since)
-        return self._erase(transaction, table, rows, [*ids, sc.COMMIT])
+        own = rows.filter(rows[sc.COMMIT] > 0)  # a fallback's commits are negative, and stay
+        return self._erase_rows(transaction, table, own, [*ids, sc.COMMIT])

@@ -14,6 +14,7 @@ from metaxy_core.graph import topology
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
+from metaxy_core.store.layers import Layer
 from metaxy_core.store.ownership import check_not_external, check_owner, owners
 from metaxy_core.store.snapshots import RecordedSnapshot, matching, to_row, to_snapshot
 from metaxy_core.store.tables import DEFINITIONS, SNAPSHOTS, CatalogTables
@@ -37,12 +38,30 @@ class DefinitionLog:
     def snapshots(
         self, snapshot: Snapshot, project: str | None = None
     ) -> tuple[RecordedSnapshot, ...]:
-        """Every pushed graph, oldest first; those of one project where it is named."""
-        rows = self._tables.rows(
-            snapshot, lambda: self._tables[SNAPSHOTS].order_by("snapshot"), ("snapshots",)
-        )
-        found = (to_snapshot(row) for row in rows)
-        return tuple(item for item in found if project in {None, item.project})
+        """Every pushed graph, oldest first; of the nearest fallback that has any, else.
+
+        Args:
+            snapshot: where to read.
+            project: only those of this project; None for all.
+        """
+        fallbacks = [layer for layer in self._tables.layers(snapshot) if layer.depth]
+        for layer in (None, *fallbacks):
+            pushed = self._pushed(snapshot, layer)
+            if found := tuple(item for item in pushed if project in {None, item.project}):
+                return found
+        return ()
+
+    def _pushed(
+        self, snapshot: Snapshot, layer: Layer | None = None
+    ) -> tuple[RecordedSnapshot, ...]:
+        """The graphs that were pushed to one store; to the own one by default."""
+        table = None if layer is None else layer.tables.table(SNAPSHOTS)
+        if table is None:
+            own = self._tables[SNAPSHOTS]
+            rows = self._tables.rows(snapshot, lambda: own.order_by("snapshot"), ("snapshots",))
+        else:
+            rows = self._tables.rows_over(snapshot, lambda: table.order_by("snapshot"))
+        return tuple(to_snapshot(row) for row in rows)
 
     def newest(self, snapshot: Snapshot, projects: Sequence[str]) -> dict[str, RecordedSnapshot]:
         """The newest snapshot of each of these projects that has one."""
@@ -140,7 +159,7 @@ class DefinitionLog:
         Raises:
             FeatureOwned: another project has a feature of such a key in the store.
         """
-        pushed = self.snapshots(transaction)
+        pushed = self._pushed(transaction)
         hashes = {str(definition.key): _hash(definition) for definition in graph}
         features = {str(d.key): graph.versions[d.key].feature for d in graph.own}
         last = next((item for item in reversed(pushed) if item.project == graph.project), None)
@@ -239,9 +258,9 @@ class DefinitionLog:
 
     def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """Every recorded definition, oldest first."""
-        return self._tables.rows(
+        return self._tables.rows_over(
             snapshot,
-            lambda: self._tables[DEFINITIONS].order_by("recorded_at"),
+            lambda: self._tables.over(snapshot, DEFINITIONS).order_by("recorded_at"),
             ("all definitions",),
         )
 

@@ -125,7 +125,7 @@ def _opened(
         snapshot,
         plan.definition,
         history=histories[plan.key],
-        ids_like=_known_ids(snapshot, graph, plan),
+        ids_like=_known_ids(snapshot, sources, graph, plan),
         kept_columns=beside_ids(plan),
     )
     upstream = {
@@ -142,11 +142,13 @@ def _opened(
     return own, upstream
 
 
-def _known_ids(snapshot: Snapshot, graph: FeatureGraph, plan: FeaturePlan) -> pa.Schema:
+def _known_ids(
+    snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
+) -> pa.Schema:
     """Types of the own id columns, as the first written upstream gives them."""
     known: dict[str, pa.DataType] = {}
     for dep in plan.deps:
-        table = snapshot.table(graph[dep.feature].table)
+        table = sources.rows(snapshot, graph[dep.feature])
         if table is not None:
             types = table.schema()
             for there, here in dep.ids:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog
 from metaxy_core.store.definitions import DefinitionLog
+from metaxy_core.store.layers import LayeredBackend
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
 
@@ -30,11 +32,22 @@ class Parts:
     sources: Sources
 
     @classmethod
-    def of(cls, backend: Backend) -> Parts:
-        """The parts of a store in a database."""
-        tables = CatalogTables(backend)
+    def of(
+        cls, backend: Backend, fallbacks: Sequence[Backend] = (), algorithm: str | None = None
+    ) -> Parts:
+        """The parts of a store in a database.
+
+        Args:
+            backend: the database.
+            fallbacks: those whose records stand below its own, nearest first.
+            algorithm: the hash of its versions.
+        """
+        if fallbacks:
+            backend = LayeredBackend(backend, fallbacks)
+        tables = CatalogTables(backend, algorithm)
         catalog = Catalog(tables)
-        return cls(backend, tables, catalog, DefinitionLog(tables), Sources(backend, catalog))
+        sources = Sources(backend, tables, catalog)
+        return cls(backend, tables, catalog, DefinitionLog(tables), sources)
 
 
 class Calls:

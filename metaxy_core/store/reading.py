@@ -92,13 +92,13 @@ class Reading:
             with self._backend.snapshot() as snapshot:
                 source = self._sources.open(snapshot, self._definition)
                 self._check_columns(source.rows.columns)
-                written = snapshot.has(self._definition.table)
-                if as_of is not None and written:
+                if as_of is not None and source.written:
                     source = until(source, as_of)
                 rows = source.rows if history else latest_rows(source)
                 if not include_deleted:
                     rows = rows.filter(~rows[sc.DELETED])
-                rows = _with_commits(rows, source) if written else _without_commits(rows)
+                add = _with_commits if source.written else _without_commits
+                rows = add(rows, source)
                 rows = filtered(rows, self._filter, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))
                 found = snapshot.fetch(self._backend.sql(lambda: wanted))
@@ -153,7 +153,7 @@ def _with_commits(rows: ir.Table, source: Source) -> ir.Table:
     )
 
 
-def _without_commits(rows: ir.Table) -> ir.Table:
+def _without_commits(rows: ir.Table, _: Source) -> ir.Table:
     """The same columns where nothing was ever written, and there may be no catalog."""
     import ibis
 

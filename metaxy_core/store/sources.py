@@ -16,7 +16,10 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.catalog import Catalog, History
+from metaxy_core.store.layers import LayeredSnapshot
 from metaxy_core.store.schema import arrow_type
+from metaxy_core.store.tables import CatalogTables
+from metaxy_core.store.unions import rows_union
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 class Sources:
     """Opens the tables of features inside a snapshot."""
 
-    def __init__(self, backend: Backend, catalog: Catalog) -> None:
+    def __init__(self, backend: Backend, tables: CatalogTables, catalog: Catalog) -> None:
         self._backend = backend
+        self._tables = tables
         self._catalog = catalog
 
     def open(
@@ -50,9 +54,8 @@ class Sources:
             kept_columns: further columns that it has to have.
         """
         history = history or self.histories(snapshot, [definition.key])[definition.key]
-        rows = snapshot.table(definition.table)
+        rows = self.rows(snapshot, definition)
         written = rows is not None
-        check_own(definition, rows)
         if rows is None:
             names = (*definition.spec.id_columns, *kept_columns)
             rows = self._never_written(definition, definition.table, names, ids_like)
@@ -61,7 +64,7 @@ class Sources:
             feature=definition.key,
             id_columns=definition.spec.id_columns,
             rows=completed,
-            commits=self._catalog.commits,
+            commits=self._catalog.commits(snapshot),
             superseding=history.superseding,
             deleting=history.deleting,
             outdated=history.outdated(code_versions),
@@ -74,7 +77,7 @@ class Sources:
         if not plan.expands:
             return own
         name = sc.parents_table(plan.definition.table)
-        rows = snapshot.table(name)
+        rows = self._over(snapshot, plan.definition, name, plan.grain)
         if rows is None:
             like = own.rows.schema().to_pyarrow()
             rows = self._never_written(plan.definition, name, plan.grain, like)
@@ -89,6 +92,33 @@ class Sources:
             return None
         ids = {name: work.rows.schema()[name] for name in plan.grain}
         return _with_nulls(rows, {**ids, **_version_columns(plan.definition)})
+
+    def rows(self, snapshot: Snapshot, definition: FeatureDefinition) -> ir.Table | None:
+        """Every row of a feature, those of fallbacks too; None where it was never written.
+
+        Raises:
+            NotAStore: a database has a table of this name that no store made.
+            WrongColumnType: a column has another type in a fallback.
+        """
+        ids = definition.spec.id_columns
+        return self._over(snapshot, definition, definition.table, ids)
+
+    def _over(
+        self, snapshot: Snapshot, definition: FeatureDefinition, name: str, ids: Sequence[str]
+    ) -> ir.Table | None:
+        if not isinstance(snapshot, LayeredSnapshot):
+            rows = snapshot.table(name)
+            check_own(definition, rows)
+            return rows
+        if name not in snapshot.unions:
+            parts = []
+            for layer in self._tables.layers(snapshot):
+                rows = layer.tables.table(name)
+                check_own(definition, rows, layer.address if layer.depth else None)
+                if rows is not None:
+                    parts.append((layer, rows))
+            snapshot.unions[name] = rows_union(definition.key, ids, parts) if parts else None
+        return snapshot.unions[name]
 
     def histories(
         self, snapshot: Snapshot, features: Sequence[FeatureKey]
@@ -108,11 +138,14 @@ class Sources:
         return self._backend.stage(f"{table}__never_written", schema.empty_table())
 
 
-def check_own(definition: FeatureDefinition, rows: ir.Table | None) -> None:
+def check_own(
+    definition: FeatureDefinition, rows: ir.Table | None, fallback: str | None = None
+) -> None:
     """A table of a feature's name that is not ours is left alone."""
     if rows is not None and not {sc.COMMIT, sc.DELETED} <= set(rows.columns):
+        where = "The database" if fallback is None else f"The fallback {fallback!r}"
         raise NotAStore(
-            f"The database has a table {definition.table!r} that no store made, so feature "
+            f"{where} has a table {definition.table!r} that no store made, so feature "
             f"'{definition.key}' cannot use this name. Rename the table or the feature, or give "
             f"the store a file of its own."
         )
@@ -122,7 +155,8 @@ def source_key(source: Source) -> Hashable:
     """What decides about the SQL made from a source."""
     return (
         source.feature,
-        source.rows.schema(),
+        source.rows.op(),
+        source.commits.op(),
         source.superseding,
         source.deleting,
         source.outdated,

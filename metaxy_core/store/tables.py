@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core import system_columns as sc
-from metaxy_core.errors import StoreFormatMismatch
 from metaxy_core.store.backends.base import Backend, Snapshot, Transaction
+from metaxy_core.store.format import FORMAT, STORE, StoreHash
+from metaxy_core.store.layers import Layer, LayeredSnapshot, layers
+from metaxy_core.store.unions import commits_union, plain_union
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-FORMAT: Final = 2
-HASH: Final = "md5"
-
-STORE: Final = "metaxy__store"
 COMMITS: Final = "metaxy__commits"
 DEFINITIONS: Final = "metaxy__definitions"
 SNAPSHOTS: Final = "metaxy__snapshots"
@@ -68,11 +66,19 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
 
 
 class CatalogTables:
-    """The catalog's tables in one backend."""
+    """The catalog's tables in one backend.
 
-    def __init__(self, backend: Backend) -> None:
+    Args:
+        backend: the database.
+        algorithm: the hash of the store; what it has already where it is None, md5 for a new one.
+
+    Raises:
+        InvalidSetting: the database does not have the algorithm.
+    """
+
+    def __init__(self, backend: Backend, algorithm: str | None = None) -> None:
         self._backend = backend
-        self._checked = False
+        self._hash = StoreHash(backend, algorithm)
 
     @property
     def address(self) -> str:
@@ -86,14 +92,28 @@ class CatalogTables:
         """Whether the database holds a store, and of a format that we read.
 
         Raises:
-            StoreFormatMismatch: it was made by another format or hash algorithm.
+            StoreFormatMismatch: it, or a fallback, was made by another format or hash algorithm.
         """
-        if not snapshot.has(STORE):
-            return False
-        if not self._checked:
-            self._check_format(snapshot)
-            self._checked = True
-        return True
+        self._hash.check(snapshot, self._layers(snapshot))
+        return snapshot.has(STORE)
+
+    def layers(self, snapshot: Snapshot) -> tuple[Layer, ...]:
+        """The stores in a snapshot that exist, the one that is written first."""
+        self._hash.check(snapshot, self._layers(snapshot))
+        return tuple(layer for layer in self._layers(snapshot) if layer.tables.has(STORE))
+
+    def over(self, snapshot: Snapshot, name: str) -> ir.Table:
+        """The rows of a table in every store of a snapshot.
+
+        The commits of fallbacks have ids that are older than every own one.
+        """
+        if not isinstance(snapshot, LayeredSnapshot):
+            return self[name]
+        if name not in snapshot.unions:
+            found = [(layer, self._of(layer, name)) for layer in self.layers(snapshot)]
+            union = commits_union if name == COMMITS else _rows_only
+            snapshot.unions[name] = union(found) if found else self[name]
+        return snapshot.unions[name]
 
     def make(self, transaction: Transaction) -> None:
         """Make the tables, unless they exist."""
@@ -101,7 +121,11 @@ class CatalogTables:
             return
         for name in (COMMITS, DEFINITIONS, SNAPSHOTS, MIGRATIONS):
             self.append(transaction, name, [])
-        row = {"format": FORMAT, "hash": HASH, "created_at": dt.datetime.now(dt.UTC)}
+        row = {
+            "format": FORMAT,
+            "hash": self._hash.algorithm,
+            "created_at": dt.datetime.now(dt.UTC),
+        }
         self.append(transaction, STORE, [row])
 
     def rows(
@@ -110,9 +134,28 @@ class CatalogTables:
         query: Callable[[], ir.Table],
         key: tuple[object, ...] | None = None,
     ) -> list[dict[str, Any]]:
-        """The rows of a query over catalog tables; none where there is no store yet."""
+        """The rows of a query over the store's own tables; none where there is no store yet."""
         if not self.exist(snapshot):
             return []
+        rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()
+        return rows
+
+    def rows_over(
+        self,
+        snapshot: Snapshot,
+        query: Callable[[], ir.Table],
+        key: tuple[object, ...] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The rows of a query over the tables that ``over`` gives; none where no store is yet."""
+        found = self.layers(snapshot)
+        if not found:
+            return []
+        for layer in found:  # SQL that is compiled already needs its tables all the same
+            if layer.kind == "copied":
+                layer.tables.table(COMMITS)
+                layer.tables.table(DEFINITIONS)
+        if key is not None:
+            key = (*key, tuple((layer.depth, layer.kind) for layer in found))
         rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()
         return rows
 
@@ -129,13 +172,13 @@ class CatalogTables:
         finally:
             self._backend.drop(staged)
 
-    def _check_format(self, snapshot: Snapshot) -> None:
-        table = self[STORE]
-        sql = self._backend.sql(lambda: table.select("format", "hash"), ("format",))
-        for row in snapshot.fetch(sql).to_pylist():
-            if (row["format"], row["hash"]) != (FORMAT, HASH):
-                raise StoreFormatMismatch(
-                    f"The store {self._backend.address!r} has format {row['format']} with "
-                    f"{row['hash']} versions; this release reads format {FORMAT} with {HASH}. "
-                    f"Open it with the release that made it, or give another path."
-                )
+    def _layers(self, snapshot: Snapshot) -> tuple[Layer, ...]:
+        return layers(snapshot, self._backend.address)
+
+    def _of(self, layer: Layer, name: str) -> ir.Table:
+        rows = layer.tables.table(name) if layer.depth else None
+        return self[name] if rows is None else rows.select(*_COLUMNS[name])
+
+
+def _rows_only(parts: Sequence[tuple[Layer, ir.Table]]) -> ir.Table:
+    return plain_union([rows for _, rows in parts])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
 
-class Snapshot(Protocol):
-    """One consistent state of the database, open for reading."""
+class Tables(Protocol):
+    """The tables of one database, as queries in an open snapshot can name them."""
 
     def has(self, name: str) -> bool:
         """Whether there is a table of this name."""
 
     def table(self, name: str) -> ir.Table | None:
         """A table as an unbound expression, or None where there is none."""
+
+
+class Snapshot(Tables, Protocol):
+    """One consistent state of the database, open for reading."""
 
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query."""
@@ -81,3 +85,35 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release everything."""
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A database that can read others inside its own snapshots and transactions."""
+
+    def join(self, other: Backend) -> bool:
+        """Open another database with every snapshot from here on; False where that cannot be.
+
+        The other one is opened for reading only, and its tables are those of ``beside``.
+        """
+
+
+@runtime_checkable
+class SnapshotBeside(Protocol):
+    """A snapshot of a database that joined others."""
+
+    def beside(self, other: Backend) -> Tables:
+        """The tables of a joined database."""
+
+
+@runtime_checkable
+class ChoosesHash(Protocol):
+    """A database that can compute versions with one of several hash algorithms.
+
+    One that does not say so has md5.
+    """
+
+    hashes: tuple[str, ...]
+
+    def use_hash(self, algorithm: str) -> None:
+        """Compute ``metaxy_hash`` with an algorithm from here on, in an open snapshot too."""

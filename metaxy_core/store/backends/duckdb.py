@@ -15,25 +15,28 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
-from metaxy_core.engine.hashing import FUNCTION
+from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import (
-    ConfigError,
+    InvalidFallback,
     NotAStore,
     ReadOnlyStore,
     StoreClosed,
     StoreLocked,
     StoreUnreachable,
 )
+from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.compiled import CompiledSql
+from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
+from metaxy_core.store.backends.duckdb_settings import connected, first_line
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
@@ -41,10 +44,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MEMORY = ":memory:"
-_HASH = (
-    f"CREATE OR REPLACE MACRO {FUNCTION}(x) AS "
-    f"(md5_number(x) & 9223372036854775807::UHUGEINT)::BIGINT"
-)
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 
@@ -67,6 +66,7 @@ class DuckDBBackend:
     """
 
     kind = "duckdb"
+    hashes = (MD5, XXH64)
 
     def __init__(
         self,
@@ -77,19 +77,38 @@ class DuckDBBackend:
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
         self.address = str(database)
-        self._path = None if self.address == MEMORY else Path(self.address)
+        self.path = None if self.address == MEMORY else Path(self.address)
         self._read_only = read_only
         self._lock_timeout = lock_timeout
         self.turn = threading.RLock()
         self._kept: set[str] = set()
         self._forgotten: deque[str] = deque()
         self._is_busy = False
+        self._joined: dict[DuckDBBackend, str] = {}
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._connection: duckdb.DuckDBPyConnection | None = _connected({**defaults, **settings})
-        self._connection.execute(_HASH)
+        self._connection: duckdb.DuckDBPyConnection | None = connected({**defaults, **settings})
+        define_hash(self._connection)
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        if self._path is None:
+        if self.path is None:
             self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
+
+    def use_hash(self, algorithm: str) -> None:
+        """Compute versions with one of ``hashes``; a transaction that fails leaves it so."""
+        choose_hash(self.connection, algorithm)
+
+    def join(self, other: Backend) -> bool:
+        """Attach another DuckDB file with every snapshot and transaction, for reading.
+
+        Raises:
+            InvalidFallback: it is this file, or one that was joined already.
+        """
+        if type(other) is not DuckDBBackend or other.path is None:
+            return False
+        files = [each.path.resolve() for each in (self, *self._joined) if each.path is not None]
+        if other.path.resolve() in files:
+            raise InvalidFallback.from_itself(other.address)
+        self._joined[other] = f"metaxy_fallback_{len(self._joined) + 1}"
+        return True
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -132,7 +151,7 @@ class DuckDBBackend:
         try:
             with self._busy():
                 self.connection.execute("BEGIN")
-                yield DuckDBSession(self, self.connection)
+                yield DuckDBSession(self, self.connection, self._joined)
                 self.connection.execute("COMMIT")
         except BaseException as error:
             with suppress(duckdb.Error):
@@ -159,16 +178,31 @@ class DuckDBBackend:
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[None]:
-        if self._path is None:
+        with ExitStack() as attached:
+            if self.path is not None:
+                if not read_only and _is_absent(self.path):
+                    self._make_file(self.path)
+                attached.enter_context(self.at(self.connection, CATALOG, read_only=read_only))
+            for other, catalog in self._joined.items():
+                attached.enter_context(other.at(self.connection, catalog, read_only=True))
             yield
-            return
-        if not read_only and _is_absent(self._path):
-            self._make_file(self._path)
-        self._attach(self._path, read_only=read_only)
+
+    @contextmanager
+    def at(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str, *, read_only: bool
+    ) -> Iterator[None]:
+        """Attach the file to a connection under a name.
+
+        Args:
+            connection: the own one, or that of a database that joined this one.
+            catalog: the name.
+            read_only: attach it for reading.
+        """
+        self._attach(connection, catalog, self.path or Path(MEMORY), read_only=read_only)
         try:
             yield
         finally:
-            self.connection.execute(f"DETACH {CATALOG}")
+            connection.execute(f"DETACH {catalog}")
 
     def _make_file(self, path: Path) -> None:
         """Make the file under another name and link it into place: it is whole or absent."""
@@ -183,17 +217,19 @@ class DuckDBBackend:
         finally:
             made.unlink(missing_ok=True)
 
-    def _attach(self, path: Path, *, read_only: bool) -> None:
+    def _attach(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str, path: Path, *, read_only: bool
+    ) -> None:
         option = " (TYPE duckdb, READ_ONLY)" if read_only else " (TYPE duckdb)"
         source = str(path)
         if read_only and not self._read_only and _is_absent(path) and path.parent.is_dir():
             source, option = MEMORY, ""
-        statement = f"ATTACH {_text(source)} AS {CATALOG}{option}"
+        statement = f"ATTACH {_text(source)} AS {catalog}{option}"
         deadline = time.monotonic() + self._lock_timeout
         pause = _FIRST_PAUSE
         while True:
             try:
-                self.connection.execute(statement)
+                connection.execute(statement)
             except duckdb.Error as error:
                 if not any(sign in str(error) for sign in _LOCKED):
                     raise self._refusal(error, read_only=read_only) from error
@@ -207,11 +243,11 @@ class DuckDBBackend:
     def _locked(self, error: duckdb.Error) -> StoreLocked:
         return StoreLocked(
             f"The store {self.address!r} was in use for {self._lock_timeout:g} s. Wait for the "
-            f"process that holds it, or raise lock_timeout. DuckDB says: {_first_line(error)}"
+            f"process that holds it, or raise lock_timeout. DuckDB says: {first_line(error)}"
         )
 
     def _refusal(self, error: Exception, *, read_only: bool) -> Exception:
-        reason = _first_line(error)
+        reason = first_line(error)
         if "not a valid DuckDB database file" in reason:
             return NotAStore(
                 f"{self.address!r} is no DuckDB database; give the path of a store, or of a file "
@@ -298,6 +334,10 @@ class DuckDBMetadataStore(MetadataStore):
         read_only: refuse writes.
         lock_timeout: seconds to wait for another process before ``StoreLocked``.
         settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
+        fallback: a store, or several from the nearest on, whose records are seen below the own
+            ones and never written; see ``MetadataStore``.
+        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
+            md5 for a new one.
 
     Example:
         >>> with DuckDBMetadataStore(":memory:") as store:
@@ -312,6 +352,8 @@ class DuckDBMetadataStore(MetadataStore):
         read_only: bool = False,
         lock_timeout: float = 60.0,
         settings: Mapping[str, str | int | float | bool] | None = None,
+        fallback: MetadataStore | Sequence[MetadataStore] = (),
+        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
     ) -> None:
         super().__init__(
             DuckDBBackend(
@@ -319,7 +361,9 @@ class DuckDBMetadataStore(MetadataStore):
                 read_only=read_only,
                 lock_timeout=lock_timeout,
                 settings=settings or {},
-            )
+            ),
+            fallback=fallback,
+            hash=hash,
         )
 
 
@@ -327,21 +371,7 @@ def _is_absent(path: Path) -> bool:
     return not path.exists() and not path.is_symlink()
 
 
-def _connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(MEMORY, config=dict(settings))
-    except duckdb.Error as error:
-        raise ConfigError(
-            f"DuckDB does not accept the settings {dict(settings)!r}; correct them in "
-            f"DuckDBMetadataStore(settings=...). DuckDB says: {_first_line(error)}"
-        ) from error
-
-
 def _to_sql(expression: ir.Table) -> str:
     import ibis
 
     return str(ibis.duckdb.compile(expression))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

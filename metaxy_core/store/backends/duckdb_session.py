@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import ibis
     import ibis.expr.types as ir
+
+    from metaxy_core.store.backends.base import Backend
 
 CATALOG: Final = "metaxy_store"
 _TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
@@ -29,9 +31,6 @@ def quoted(name: str) -> str:
 class Keeper(Protocol):
     """What a session needs of the backend that opened it."""
 
-    def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:
-        """A table of the file whose columns are known."""
-
     def kept_name(self) -> str:
         """A free name for a kept table."""
 
@@ -39,13 +38,18 @@ class Keeper(Protocol):
         """Give back the name of a table that was not made after all."""
 
 
-class DuckDBSession:
-    """The attached file inside one transaction."""
+class DuckDBTables:
+    """The tables of one attached file inside one transaction.
 
-    def __init__(self, backend: Keeper, connection: duckdb.DuckDBPyConnection) -> None:
-        self._backend = backend
+    Args:
+        connection: what the file is attached to.
+        catalog: the name under which it is.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         self._connection = connection
-        rows = connection.execute(_TABLES, [CATALOG]).fetchall()
+        self._catalog = catalog
+        rows = connection.execute(_TABLES, [catalog]).fetchall()
         self._tables = {str(name) for (name,) in rows}
         self._opened: dict[str, ir.Table] = {}
 
@@ -55,15 +59,48 @@ class DuckDBSession:
 
     def table(self, name: str) -> ir.Table | None:
         """A table of the file."""
+        import ibis
+
         if name not in self._tables:
             return None
         if name not in self._opened:
-            self._opened[name] = self._backend.stored(name, self._schema(_stored(name)))
+            schema = self._schema(f"{self._catalog}.main.{quoted(name)}")
+            self._opened[name] = ibis.table(
+                schema, name=name, catalog=self._catalog, database="main"
+            )
         return self._opened[name]
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query."""
         return with_durations(self._connection.execute(sql).to_arrow_table())
+
+    def _schema(self, table: str) -> ibis.Schema:
+        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
+        return _ibis_schema(empty.schema.serialize().to_pybytes())
+
+
+class DuckDBSession(DuckDBTables):
+    """The attached file of a store inside one transaction, with those that it joined.
+
+    Args:
+        backend: the store's database.
+        connection: what the files are attached to.
+        joined: the names under which other databases are attached.
+    """
+
+    def __init__(
+        self,
+        backend: Keeper,
+        connection: duckdb.DuckDBPyConnection,
+        joined: Mapping[Any, str],
+    ) -> None:
+        super().__init__(connection)
+        self._backend = backend
+        self._joined = joined
+
+    def beside(self, other: Backend) -> DuckDBTables:
+        """The tables of a joined database."""
+        return DuckDBTables(self._connection, self._joined[other])
 
     def keep(self, sql: str) -> ir.Table:
         """Materialise a query in the in-memory database, which may spill to disk."""
@@ -76,10 +113,6 @@ class DuckDBSession:
             self._backend.release_name(name)
             raise
         return ibis.table(self._schema(quoted(name)), name=name)
-
-    def _schema(self, table: str) -> ibis.Schema:
-        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
-        return _ibis_schema(empty.schema.serialize().to_pybytes())
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +22,42 @@ def store() -> Iterator[mx.MetadataStore]:
     """An empty store."""
     with mx.DuckDBMetadataStore(":memory:") as empty:
         yield empty
+
+
+WAYS = {"joined": True, "copied": False}  # DuckDB joins files, and copies what is none
+
+
+class Place:
+    """Where stores of a test are, all of one kind."""
+
+    def __init__(self, folder: Path, way: str, stack: ExitStack) -> None:
+        self._folder = folder
+        self._others_are_files = WAYS[way]
+        self._stack = stack
+
+    def below(self, name: str, **options: Any) -> mx.MetadataStore:
+        return self._opened(name, self._others_are_files, options)
+
+    def over(self, *fallback: mx.MetadataStore, name: str = "dev", **options: Any) -> Any:
+        return self._opened(name, True, {"fallback": fallback, **options})
+
+    def _opened(self, name: str, is_file: bool, options: dict[str, Any]) -> mx.MetadataStore:
+        path = self._folder / f"{name}.duckdb" if is_file else ":memory:"
+        return self._stack.enter_context(mx.DuckDBMetadataStore(path, **options))
+
+
+@pytest.fixture(params=list(WAYS))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(tmp_path, request.param, stack)
+
+
+@pytest.fixture
+def prod(place: Place) -> mx.MetadataStore:
+    return place.below("prod")
+
+
+@pytest.fixture
+def at(project: Any) -> Callable[[mx.MetadataStore], Any]:
+    """The words of a project for any store."""
+    return type(project)

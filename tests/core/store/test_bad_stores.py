@@ -194,7 +194,7 @@ def test_a_database_that_holds_other_tables_may_hold_a_store_too(
     ("change", "found"),
     [
         ("format = 99", "format 99"),
-        ("hash = 'xxh64'", "xxh64 versions"),
+        ("hash = 'xxh128'", "xxh128 versions"),
         ("format = 0", "format 0"),
     ],
 )

@@ -1,0 +1,49 @@
+"""The hash function of versions in DuckDB: md5 is its own, xxh64 is ours, over Arrow arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from duckdb.func import PythonUDFType
+
+from metaxy_core.engine.hashing import FUNCTION, XXH64
+
+if TYPE_CHECKING:
+    import duckdb
+
+_VARIABLE = "metaxy_hash_algorithm"
+_XXH64 = "metaxy_xxh64"
+_TOP_BIT_CLEARED = 2**63 - 1
+
+# A variable is a constant when a query is planned, so only one branch is ever computed; and unlike
+# a macro it may be changed in the middle of a transaction, whether that succeeds or not.
+_MACRO = f"""
+CREATE OR REPLACE MACRO {FUNCTION}(x) AS
+CASE WHEN getvariable('{_VARIABLE}') = '{XXH64}' THEN {_XXH64}(x)
+ELSE (md5_number(x) & {_TOP_BIT_CLEARED}::UHUGEINT)::BIGINT END
+"""
+
+
+def define_hash(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define the hash function of versions; it is md5 until another one is chosen."""
+    connection.create_function(_XXH64, _xxh64, ["VARCHAR"], "BIGINT", type=PythonUDFType.ARROW)
+    connection.execute(_MACRO)
+
+
+def choose_hash(connection: duckdb.DuckDBPyConnection, algorithm: str) -> None:
+    """Compute versions with ``md5`` or ``xxh64`` from here on."""
+    connection.execute(f"SET VARIABLE {_VARIABLE} = '{algorithm}'")
+
+
+def _xxh64(text: pa.ChunkedArray) -> pa.Array:
+    """The hash of each text, its top bit cleared; NULL stays NULL."""
+    from xxhash import xxh64_intdigest
+
+    return pa.array(
+        (
+            None if value is None else xxh64_intdigest(value) & _TOP_BIT_CLEARED
+            for value in text.cast(pa.binary()).to_pylist()
+        ),
+        pa.int64(),
+    )
