@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.lineage import Lineage
 
 BaseFeature = Feature
 
@@ -31,6 +33,8 @@ _LAZY = {
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
     "MetadataStore": "metaxy_core.store.base",
+    "Explanation": "metaxy_core.store.explanation",
+    "Lineage": "metaxy_core.store.lineage",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
 
@@ -40,6 +44,7 @@ __all__ = [
     "Config",
     "Counts",
     "DuckDBMetadataStore",
+    "Explanation",
     "Feature",
     "FeatureDep",
     "FeatureGraph",
@@ -50,6 +55,7 @@ __all__ = [
     "FieldSpec",
     "FieldsMapping",
     "Increment",
+    "Lineage",
     "MetadataStore",
     "MetaxyError",
     "TransientError",

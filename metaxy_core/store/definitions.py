@@ -39,6 +39,19 @@ class RecordedSnapshot:
     definitions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class RecordedDefinition:
+    """A definition under which something was written or pushed.
+
+    Attributes:
+        feature_version: the feature's version in the graph that it was a part of.
+        definition: the feature.
+    """
+
+    feature_version: str
+    definition: FeatureDefinition
+
+
 class DefinitionLog:
     """Reads and appends recorded definitions and snapshots."""
 
@@ -58,6 +71,11 @@ class DefinitionLog:
             )
             for row in rows
         )
+
+    def recorded(self, snapshot: Snapshot) -> tuple[RecordedDefinition, ...]:
+        """Every recorded definition, newest first."""
+        rows = reversed(self._rows(snapshot))
+        return tuple(RecordedDefinition(row["feature_version"], _definition(row)) for row in rows)
 
     def graph(
         self, snapshot: Snapshot, used: Mapping[str, str], version: str | None = None

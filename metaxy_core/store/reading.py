@@ -95,7 +95,7 @@ class Reading:
                 if not include_deleted:
                     rows = rows.filter(~rows[sc.DELETED])
                 written = snapshot.has(self._definition.table)
-                rows = _with_commits(rows, source) if written else _without_commits(rows)
+                rows = with_commits(rows, source) if written else _without_commits(rows)
                 rows = filtered(rows, self._filter, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))
                 found = snapshot.fetch(self._backend.sql(lambda: wanted))
@@ -135,7 +135,7 @@ class Reading:
         return list(self._columns)
 
 
-def _with_commits(rows: ir.Table, source: Source) -> ir.Table:
+def with_commits(rows: ir.Table, source: Source) -> ir.Table:
     """Rows with what their commits say joined in."""
     commits = source.commits.filter(source.commits.feature == str(source.feature)).select(
         sc.COMMIT,

@@ -67,7 +67,7 @@ class UpdateCalls(Calls):
 
         graph, key = locate(feature)
         plan = graph.plan(key)
-        _check_samples(plan, samples)
+        check_samples(plan, samples)
         wanted = Wanted(_predicate(filters), _predicate(stale_if), _checked_limit(limit))
         resolution = Resolution(graph, plan, self._parts.backend, self._parts.sources, wanted)
         with self._parts.backend.turn:
@@ -86,7 +86,12 @@ def _checked_limit(limit: int | None) -> int | None:
     return limit
 
 
-def _check_samples(plan: FeaturePlan, samples: Any) -> None:
+def check_samples(plan: FeaturePlan, samples: Any) -> None:
+    """Samples are given for a root feature, and for no other.
+
+    Raises:
+        InvalidSamples: they are not.
+    """
     name = str(plan.key)
     if plan.is_root and samples is None:
         raise InvalidSamples(
