@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import features, graph, status
+from metaxy_core.cli import explain, features, graph, status
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
@@ -74,6 +74,12 @@ app.command(
     epilog="[bold]metaxy status[/bold]: all features."
     "\n\n[bold]metaxy status example/crop --json[/bold]: one feature, for programs.",
 )(status.status)
+app.command(
+    "explain", epilog="Example: [bold]metaxy explain example/crop v1[/bold], or sample_uid=v1"
+)(explain.explain)
+app.command("lineage", epilog="Example: [bold]metaxy lineage example/crop v1 --json[/bold]")(
+    explain.lineage
+)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.add_typer(graph.app, name="graph", help="Draw the graph of features, or compare two of them.")
 

@@ -45,11 +45,17 @@ def upstream_of(dep: DepPlan, source: Source, record: ir.Table) -> Source:
     return replace(source, rows=source.rows.semi_join(belonging, ids))
 
 
-def moments_before(sources: Sequence[Source], commit: int) -> ir.Table:
-    """The commits before another one in which any of some sources' rows was written."""
+def related(
+    plan: FeaturePlan, sources: Mapping[FeatureKey, Source], record: ir.Table
+) -> dict[FeatureKey, Source]:
+    """For each dep what ``upstream_of`` gives."""
+    return {dep.feature: upstream_of(dep, sources[dep.feature], record) for dep in plan.deps}
+
+
+def moments(sources: Sequence[Source]) -> ir.Table:
+    """The commits in which any row of some sources was written."""
     written = [source.rows.select(sc.COMMIT) for source in sources]
-    commits = reduce(lambda left, right: left.union(right), written).distinct()
-    return commits.filter(commits[sc.COMMIT] < commit)
+    return reduce(lambda left, right: left.union(right), written).distinct()
 
 
 def as_of(source: Source, moments: ir.Table) -> Source:

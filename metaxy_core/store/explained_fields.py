@@ -43,7 +43,7 @@ def root_field(
     return FieldExplanation(
         field=str(field.key),
         changed=changed,
-        stored=row and hex_version(row.provenance(field.key)),
+        stored=_stored(field, row),
         expected=_expected(field, status, row, difference),
         code_then=code_then,
         code_now=field.code_version,
@@ -75,7 +75,7 @@ class ComputedField:
 
     def explanation(self, difference: Difference) -> FieldExplanation:
         """The explanation, given the comparison's row, which is empty where nothing differs."""
-        code_then = self.row and self.tracing.code_version(self.row, self.field.key)
+        code_then = self.tracing.code_version(self.row, self.field.key)
         reads = tuple(self._reads())
         reasons = [
             *_code_reasons(self.field, self.row, code_then),
@@ -86,7 +86,7 @@ class ComputedField:
         return FieldExplanation(
             field=str(self.field.key),
             changed=_is_changed(self.field, self.status, difference),
-            stored=self.row and hex_version(self.row.provenance(self.field.key)),
+            stored=_stored(self.field, self.row),
             expected=_expected(self.field, self.status, self.row, difference),
             code_then=code_then,
             code_now=self.field.code_version,
@@ -175,11 +175,13 @@ def _is_changed(field: FieldPlan, status: Status, difference: Difference) -> boo
     return False if status is Status.UP_TO_DATE else None
 
 
+def _stored(field: FieldPlan, row: StoredRow | None) -> str | None:
+    return None if row is None else hex_version(row.provenance(field.key))
+
+
 def _expected(
     field: FieldPlan, status: Status, row: StoredRow | None, difference: Difference
 ) -> str | None:
     if status in {Status.NEW, Status.STALE}:
         return hex_version(difference[sc.provenance(field.key)])
-    if status is Status.UP_TO_DATE and row is not None:
-        return hex_version(row.provenance(field.key))
-    return None
+    return _stored(field, row) if status is Status.UP_TO_DATE else None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-
-import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
@@ -29,6 +27,7 @@ from metaxy_core.store.tracing import Former, StoredRow, Tracing
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
     from metaxy_core.engine.upstream import Source
 
@@ -122,13 +121,13 @@ class Explaining:
         else:
             outcome = self._against_samples(plan, own, record, samples, row)
         live = outcome.live
-        codes = {f.key: live and self._tracing.code_version(live, f.key) for f in plan.fields}
+        codes = {f.key: self._tracing.code_version(live, f.key) for f in plan.fields}
         return Explanation(
             feature=str(plan.key),
             id=record.to_pylist()[0],
             status=outcome.status,
-            origin=live and live.origin,
-            feature_version=live and live.feature_version,
+            origin=live.origin if live else None,
+            feature_version=live.feature_version if live else None,
             reasons=tuple(_reasons_of_root(outcome, has_samples=samples is not None)),
             fields=tuple(
                 root_field(field, outcome.status, live, outcome.difference, codes[field.key])
@@ -146,8 +145,12 @@ class Explaining:
     ) -> Outcome:
         with self._tracing.staged(metaxy_samples=samples, metaxy_record=record) as (given, wanted):
             check_id_types(plan, given, own.rows, "the samples")
-            expected = expected_from_samples(plan, given).semi_join(wanted, list(plan.grain))
-            return self._outcome(plan, expected, past.rows_of(own, wanted), row)
+
+            def comparison() -> ir.Table:
+                expected = expected_from_samples(plan, given)
+                return _compared(plan, expected, own, wanted)
+
+            return self._outcome(comparison, row)
 
     # ------------------------------------------------------------------ any other feature
 
@@ -167,33 +170,31 @@ class Explaining:
             feature=str(plan.key),
             id=record.to_pylist()[0],
             status=outcome.status,
-            origin=live and live.origin,
-            feature_version=live and live.feature_version,
+            origin=live.origin if live else None,
+            feature_version=live.feature_version if live else None,
             reasons=tuple(_reasons(plan, outcome, former, states)),
             fields=tuple(field.explanation(outcome.difference) for field in fields),
             upstream=upstream,
             omitted=omitted,
         )
 
-    def _against_upstream(
-        self, inputs: Inputs, record: pa.Table, row: StoredRow | None
-    ) -> Outcome:
+    def _against_upstream(self, inputs: Inputs, record: pa.Table, row: StoredRow | None) -> Outcome:
         plan = inputs.plan
         with self._tracing.staged(metaxy_record=record) as (wanted,):
-            related = {
-                dep.feature: past.upstream_of(dep, inputs.upstream[dep.feature], wanted)
-                for dep in plan.deps
-            }
-            expected = expected_from_upstream(plan, related, {dep.feature: () for dep in plan.deps})
-            expected = expected.semi_join(wanted, list(plan.grain))
-            return self._outcome(plan, expected, past.rows_of(inputs.work, wanted), row)
+
+            def comparison() -> ir.Table:
+                related = past.related(plan, inputs.upstream, wanted)
+                nothing = {dep.feature: () for dep in plan.deps}
+                expected = expected_from_upstream(plan, related, nothing)
+                return _compared(plan, expected, inputs.work, wanted)
+
+            key = ("explained", plan, inputs.key, wanted.schema())
+            return self._outcome(comparison, row, key)
 
     def _outcome(
-        self, plan: FeaturePlan, expected: ir.Table, stored: Source, row: StoredRow | None
+        self, comparison: Callable[[], ir.Table], row: StoredRow | None, key: Hashable = None
     ) -> Outcome:
-        """The engine's own comparison, of this record only."""
-        compared = compare.compared(plan, expected, live_records(stored))
-        rows = self._snapshot.fetch(self._parts.backend.sql(lambda: compared)).to_pylist()
+        rows = self._snapshot.fetch(self._parts.backend.sql(comparison, key)).to_pylist()
         if rows:
             return Outcome(_STATUSES[rows[0][sc.STATUS]], row, rows[0])
         is_live = row is not None and not row.deleted
@@ -218,12 +219,18 @@ class Explaining:
         values = record.to_pylist()[0]
         explained, omitted = [], 0
         for dep in inputs.plan.deps:
-            ids = [row.ids(dep.record_ids) for row in states[dep.feature].telling()]
+            ids = self._upstream_ids(dep, states[dep.feature])
             if not ids and not dep.aggregates:
                 ids = [{there: values[here] for there, here in dep.ids}]
             omitted += max(0, len(ids) - MOST_MEMBERS)
             explained += [self.record(dep.feature, each) for each in ids[:MOST_MEMBERS]]
         return tuple(explained), omitted
+
+
+def _compared(plan: FeaturePlan, expected: ir.Table, stored: Source, record: ir.Table) -> ir.Table:
+    """The engine's own comparison, of one record only."""
+    expected = expected.semi_join(record, list(plan.grain))
+    return compare.compared(plan, expected, live_records(past.rows_of(stored, record)))
 
 
 def _as_read(dep: DepPlan, former: Former | None) -> tuple[StoredRow, ...] | None:

@@ -1,4 +1,4 @@
-"""An explanation says why a record is what it is, field by field, along the chain up to the root."""
+"""An explanation says why a record is what it is, field by field, up to the root."""
 
 from __future__ import annotations
 

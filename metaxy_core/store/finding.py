@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from metaxy_core.engine.upstream import Source
 from metaxy_core.errors import InvalidId
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.store.record_ids import id_columns_of, id_frame
 from metaxy_core.store.tracing import StoredRow, Tracing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class LineageTracing:
     def _followed(self, row: StoredRow, record: Mapping[str, Any]) -> Lineage:
         fields = self._tracing.definition(row).spec.field_keys
         former = self._tracing.former(row)
-        upstream = ()
+        upstream: tuple[Lineage, ...] = ()
         if former is not None:
             upstream = tuple(
                 self._lineage(above, above.ids(dep.record_ids))

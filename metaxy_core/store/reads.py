@@ -95,8 +95,8 @@ class DepStates:
             change=change,
             then=then or _version(then_row, field),
             now=_version(now_row, field),
-            then_origin=then_row and then_row.origin,
-            now_origin=now_row and now_row.origin,
+            then_origin=then_row.origin if then_row else None,
+            now_origin=now_row.origin if now_row else None,
             reasons=reasons,
         )
 
@@ -104,8 +104,9 @@ class DepStates:
 
     def _read_group(self, field: UpstreamField) -> ReadField:
         now = self.taken
+        members: tuple[MemberChange, ...] = ()
         if self.then is None:
-            change, then, members = Change.UNKNOWN, UNKNOWN, ()
+            change, then = Change.UNKNOWN, UNKNOWN
         else:
             before = [row for row in self.then if row.taken]
             members = tuple(self._members(field, before))
@@ -161,9 +162,7 @@ class DepStates:
         return then is not None and row.taken and not any(_differ(r, then, row) for r in reads)
 
 
-def _reason_of_record(
-    states: DepStates, change: Change, now: StoredRow | None
-) -> tuple[str, ...]:
+def _reason_of_record(states: DepStates, change: Change, now: StoredRow | None) -> tuple[str, ...]:
     if change is Change.ADDED and now is not None:
         return (f"the record of {states.dep.feature} appeared in {now.origin}",)
     if change is Change.REMOVED:

@@ -7,7 +7,7 @@ recorded with the record; the newest one that gives the stored provenance is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice, product
@@ -122,8 +122,10 @@ class Tracing:
                 return recorded.definition
         return self._graph[row.feature]
 
-    def code_version(self, row: StoredRow, key: FieldKey) -> str | None:
-        """The code version by which a field of a row was computed; None if it had no such field."""
+    def code_version(self, row: StoredRow | None, key: FieldKey) -> str | None:
+        """The code version by which a field of a row was computed; None if it was not."""
+        if row is None:
+            return None
         fields = self.definition(row).spec.fields
         return next((each.code_version for each in fields if each.key == key), None)
 
@@ -135,8 +137,11 @@ class Tracing:
             record: one row with the source's id columns.
         """
         with self.staged(metaxy_record=record) as (staged,):
-            rows = latest_rows(past.rows_of(source, staged))
-            found = self._rows(source, rows, None)
+            found = self._rows(
+                source,
+                lambda: latest_rows(past.rows_of(source, staged)),
+                ("latest", _key(source), staged.schema()),
+            )
         return found[0] if found else None
 
     def upstream(
@@ -211,10 +216,13 @@ class Tracing:
     ) -> list[int]:
         """Commits that changed what a record comes from, newest first."""
         with self.staged(metaxy_record=record) as (staged,):
-            related = _related(plan, sources, staged)
-            found = past.moments_before(list(related.values()), commit)
-            rows = self._fetch(found, None)
-        return sorted((row[sc.COMMIT] for row in rows), reverse=True)[:MOST_MOMENTS]
+            rows = self._fetch(
+                lambda: past.moments(list(past.related(plan, sources, staged).values())),
+                ("moments", plan, _keys(sources), staged.schema()),
+            )
+        commits = (int(row[sc.COMMIT]) for row in rows)
+        before = sorted((each for each in commits if each < commit), reverse=True)
+        return before[:MOST_MOMENTS]
 
     def _expected(
         self,
@@ -225,10 +233,10 @@ class Tracing:
     ) -> list[dict[str, Any]]:
         moments = pa.table({past.MOMENT: pa.array(commits, pa.int64())})
         with self.staged(metaxy_record=record, metaxy_moments=moments) as (staged, at):
-            related = _related(plan, sources, staged)
-            states = past.expected_at(plan, related, staged, at)
-            keys = tuple(source_key(source) for source in related.values())
-            rows = self._fetch(states, ("moments", plan, keys, staged.schema()))
+            rows = self._fetch(
+                lambda: past.expected_at(plan, past.related(plan, sources, staged), staged, at),
+                ("expected at", plan, _keys(sources), staged.schema()),
+            )
         return sorted(rows, key=lambda state: -int(state[past.MOMENT]))
 
     # ------------------------------------------------------------------ plans of the past
@@ -277,27 +285,30 @@ class Tracing:
     def _dep_rows(
         self, dep: DepPlan, source: Source, record: ir.Table, moments: ir.Table
     ) -> tuple[StoredRow, ...]:
-        state = past.as_of(past.upstream_of(dep, source, record), moments)
-        key = ("dep rows", dep, source_key(source), record.schema())
-        return self._rows(source, past.dep_rows(dep, state, record), key)
+        def rows() -> ir.Table:
+            state = past.as_of(past.upstream_of(dep, source, record), moments)
+            return past.dep_rows(dep, state, record)
+
+        return self._rows(source, rows, ("dep rows", dep, _key(source), record.schema()))
 
     def _rows(
-        self, source: Source, rows: ir.Table, key: tuple[object, ...] | None
+        self, source: Source, rows: Callable[[], ir.Table], key: Hashable
     ) -> tuple[StoredRow, ...]:
         if not self._parts.tables.exist(self._snapshot):
             return ()
-        sql = self._parts.backend.sql(lambda: with_commits(rows, source), key)
+        sql = self._parts.backend.sql(lambda: with_commits(rows(), source), key)
         found = self._snapshot.fetch(sql)
         stored = [_stored_row(source.feature, values, found.schema) for values in found.to_pylist()]
         return tuple(sorted(stored, key=lambda row: repr(row.ids(source.id_columns))))
 
-    def _fetch(self, rows: ir.Table, key: tuple[object, ...] | None) -> list[dict[str, Any]]:
-        sql = self._parts.backend.sql(lambda: rows, key)
+    def _fetch(self, rows: Callable[[], ir.Table], key: Hashable) -> list[dict[str, Any]]:
+        sql = self._parts.backend.sql(rows, key)
         fetched: list[dict[str, Any]] = self._snapshot.fetch(sql).to_pylist()
         return fetched
 
     @contextmanager
     def staged(self, **frames: pa.Table) -> Iterator[tuple[ir.Table, ...]]:
+        """Frames, by name, that are readable in SQL inside the block."""
         backend = self._parts.backend
         with ExitStack() as stack:
             staged = []
@@ -307,12 +318,13 @@ class Tracing:
             yield tuple(staged)
 
 
-def _related(
-    plan: FeaturePlan, sources: Mapping[FeatureKey, Source], record: ir.Table
-) -> dict[FeatureKey, Source]:
-    return {
-        dep.feature: past.upstream_of(dep, sources[dep.feature], record) for dep in plan.deps
-    }
+def _key(source: Source) -> Hashable:
+    """What decides about the SQL made from a source."""
+    return (source_key(source), source.id_columns, source.rows.op())
+
+
+def _keys(sources: Mapping[FeatureKey, Source]) -> Hashable:
+    return tuple(_key(source) for source in sources.values())
 
 
 def _stored_row(feature: FeatureKey, values: dict[str, Any], schema: pa.Schema) -> StoredRow:
