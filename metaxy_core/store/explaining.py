@@ -226,6 +226,15 @@ class Explaining:
             explained += [self.record(dep.feature, each) for each in ids[:MOST_MEMBERS]]
         return tuple(explained), omitted
 
+    def _upstream_ids(self, dep: DepPlan, states: DepStates) -> list[dict[str, Any]]:
+        """Ids of the upstream records; of a group's, where they were expanded, the parents'."""
+        rows = states.telling()
+        if not dep.aggregates:
+            return [row.ids(dep.record_ids) for row in rows]
+        grain = self._graph.plan(dep.feature).grain
+        told_apart = {tuple(ids.values()): ids for ids in (row.ids(grain) for row in rows)}
+        return list(told_apart.values())
+
 
 def _compared(plan: FeaturePlan, expected: ir.Table, stored: Source, record: ir.Table) -> ir.Table:
     """The engine's own comparison, of one record only."""
