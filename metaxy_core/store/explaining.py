@@ -232,7 +232,9 @@ class Explaining:
         if not dep.aggregates:
             return [row.ids(dep.record_ids) for row in rows]
         grain = self._graph.plan(dep.feature).grain
-        told_apart = {tuple(ids.values()): ids for ids in (row.ids(grain) for row in rows)}
+        known = all(row.values.get(name) is not None for row in rows for name in grain)
+        names = grain if known else dep.record_ids
+        told_apart = {tuple(ids.values()): ids for ids in (row.ids(names) for row in rows)}
         return list(told_apart.values())
 
 

@@ -139,9 +139,10 @@ def test_a_change_upstream_is_told_with_both_versions_and_both_commits(chain: Ch
     assert read.then_origin.materialization_id == "run-1"
     assert (read.now_origin.commit, read.now_origin.materialization_id) == (commit.id, "run-7")
     at = commit.created_at.strftime("%Y-%m-%d %H:%M:%S")
-    assert field.reasons == (
+    (reason,) = field.reasons
+    assert reason == (
         f"video.audio changed from {before['audio']} to {after['audio']} "
-        f"in commit {commit.id} at {at} UTC by run-7",
+        f"in commit {commit.id} at {at} UTC by run-7"
     )
 
 
@@ -249,10 +250,11 @@ def test_an_upstream_record_that_came_out_the_same_is_told_and_changes_nothing(
 
     (field,) = chain.explain(chain.summary).fields
     assert (field.changed, field.reads[0].change) == (False, "unchanged")
-    assert field.reasons == (
+    (reason,) = field.reasons
+    assert reason == (
         f"text.text was computed again in commit {commit.id} at "
         f"{commit.created_at:%Y-%m-%d %H:%M:%S} UTC by r, but its data version stayed as the user "
-        f"set it",
+        f"set it"
     )
 
 
