@@ -45,13 +45,6 @@ def upstream_of(dep: DepPlan, source: Source, record: ir.Table) -> Source:
     return replace(source, rows=source.rows.semi_join(belonging, ids))
 
 
-def related(
-    plan: FeaturePlan, sources: Mapping[FeatureKey, Source], record: ir.Table
-) -> dict[FeatureKey, Source]:
-    """For each dep what ``upstream_of`` gives."""
-    return {dep.feature: upstream_of(dep, sources[dep.feature], record) for dep in plan.deps}
-
-
 def moments(sources: Sequence[Source]) -> ir.Table:
     """The commits in which any row of some sources was written."""
     written = [source.rows.select(sc.COMMIT) for source in sources]

@@ -23,7 +23,7 @@ from metaxy_core.store.lineage import NOT_FOUND
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.reads import DepStates
 from metaxy_core.store.record_ids import shown_id
-from metaxy_core.store.tracing import Former, StoredRow, Tracing
+from metaxy_core.store.tracing import Former, Related, StoredRow, Tracing, UpstreamRows, rows_key
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -157,10 +157,12 @@ class Explaining:
     def _computed(self, inputs: Inputs, record: pa.Table) -> Explanation:
         plan = inputs.plan
         row = self._tracing.latest(inputs.work, record)
-        outcome = self._against_upstream(inputs, record, row)
+        with self._tracing.related(plan, inputs.upstream, record) as related:
+            outcome = self._against_upstream(related, inputs.work, row)
+            now = self._tracing.upstream(related)
         live = outcome.live
         former = None if live is None else self._tracing.former(live)
-        states = self._states(inputs, record, former)
+        states = _states(plan, now, former)
         upstream, omitted = self._upstream(inputs, record, states)
         fields = (
             ComputedField(self._tracing, field, plan, former, states, outcome.status, live)
@@ -178,18 +180,15 @@ class Explaining:
             omitted=omitted,
         )
 
-    def _against_upstream(self, inputs: Inputs, record: pa.Table, row: StoredRow | None) -> Outcome:
-        plan = inputs.plan
-        with self._tracing.staged(metaxy_record=record) as (wanted,):
+    def _against_upstream(self, related: Related, work: Source, row: StoredRow | None) -> Outcome:
+        plan = related.plan
 
-            def comparison() -> ir.Table:
-                related = past.related(plan, inputs.upstream, wanted)
-                nothing = {dep.feature: () for dep in plan.deps}
-                expected = expected_from_upstream(plan, related, nothing)
-                return _compared(plan, expected, inputs.work, wanted)
+        def comparison() -> ir.Table:
+            nothing = {dep.feature: () for dep in plan.deps}
+            expected = expected_from_upstream(plan, related.sources, nothing)
+            return _compared(plan, expected, work, related.record)
 
-            key = ("explained", plan, inputs.key, wanted.schema())
-            return self._outcome(comparison, row, key)
+        return self._outcome(comparison, row, ("explained", related.key, rows_key(work)))
 
     def _outcome(
         self, comparison: Callable[[], ir.Table], row: StoredRow | None, key: Hashable = None
@@ -199,18 +198,6 @@ class Explaining:
             return Outcome(_STATUSES[rows[0][sc.STATUS]], row, rows[0])
         is_live = row is not None and not row.deleted
         return Outcome(Status.UP_TO_DATE if is_live else Status.UNKNOWN, row, {})
-
-    def _states(
-        self, inputs: Inputs, record: pa.Table, former: Former | None
-    ) -> dict[FeatureKey, DepStates]:
-        """Each dep's records, as they were read and as they are; gone deps included."""
-        now = self._tracing.upstream(inputs.plan, inputs.upstream, record)
-        states = {}
-        for dep in (*inputs.plan.deps, *(former.plan.deps if former else ())):
-            if dep.feature not in states:
-                then = _as_read(dep, former)
-                states[dep.feature] = DepStates(dep, then, now.get(dep.feature, ()))
-        return states
 
     def _upstream(
         self, inputs: Inputs, record: pa.Table, states: Mapping[FeatureKey, DepStates]
@@ -242,6 +229,18 @@ def _compared(plan: FeaturePlan, expected: ir.Table, stored: Source, record: ir.
     """The engine's own comparison, of one record only."""
     expected = expected.semi_join(record, list(plan.grain))
     return compare.compared(plan, expected, live_records(past.rows_of(stored, record)))
+
+
+def _states(
+    plan: FeaturePlan, now: UpstreamRows, former: Former | None
+) -> dict[FeatureKey, DepStates]:
+    """Each dep's records, as they were read and as they are; gone deps included."""
+    states: dict[FeatureKey, DepStates] = {}
+    for dep in (*plan.deps, *(former.plan.deps if former else ())):
+        if dep.feature not in states:
+            then = _as_read(dep, former)
+            states[dep.feature] = DepStates(dep, then, now.get(dep.feature, ()))
+    return states
 
 
 def _as_read(dep: DepPlan, former: Former | None) -> tuple[StoredRow, ...] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +90,27 @@ UpstreamRows = Mapping[FeatureKey, tuple[StoredRow, ...]]
 
 
 @dataclass(frozen=True)
+class Related:
+    """What concerns one record.
+
+    Attributes:
+        plan: the feature's plan.
+        record: one row with the grain columns.
+        sources: for each dep the rows, of all times, of the records that ever belonged to it.
+    """
+
+    plan: FeaturePlan
+    record: ir.Table
+    sources: Mapping[FeatureKey, Source]
+
+    @property
+    def key(self) -> Hashable:
+        """What decides about the SQL made from it."""
+        sources = tuple(rows_key(source) for source in self.sources.values())
+        return (self.plan, self.record.schema(), sources)
+
+
+@dataclass(frozen=True)
 class Former:
     """The state of the upstream that a stored record was computed from.
 
@@ -140,31 +161,43 @@ class Tracing:
             found = self._rows(
                 source,
                 lambda: latest_rows(past.rows_of(source, staged)),
-                ("latest", _key(source), staged.schema()),
+                ("latest", rows_key(source), staged.schema()),
             )
         return found[0] if found else None
 
-    def upstream(
-        self,
-        plan: FeaturePlan,
-        sources: Mapping[FeatureKey, Source],
-        record: pa.Table,
-        moment: int = NOW,
-    ) -> UpstreamRows:
-        """The newest rows, at a moment, of the records that a record comes from.
+    @contextmanager
+    def related(
+        self, plan: FeaturePlan, sources: Mapping[FeatureKey, Source], record: pa.Table
+    ) -> Iterator[Related]:
+        """What concerns one record, readable in SQL inside the block.
 
         Args:
             plan: the feature's plan.
             sources: the table of each dep.
             record: one row with the grain columns.
+        """
+        with self.staged(metaxy_record=record) as (staged,):
+            frames = {
+                f"metaxy_related_{number}": self._history(dep, sources[dep.feature], staged)
+                for number, dep in enumerate(plan.deps)
+            }
+            with self.staged(**frames) as tables:
+                rows = zip(plan.deps, tables, strict=True)
+                small = {
+                    dep.feature: replace(sources[dep.feature], rows=table) for dep, table in rows
+                }
+                yield Related(plan, staged, small)
+
+    def upstream(self, related: Related, moment: int = NOW) -> UpstreamRows:
+        """The newest rows, at a moment, of the records that a record comes from.
+
+        Args:
+            related: what concerns the record.
             moment: the commit after which nothing counts.
         """
         moments = pa.table({past.MOMENT: pa.array([moment], pa.int64())})
-        with self.staged(metaxy_record=record, metaxy_moments=moments) as (staged, at):
-            return {
-                dep.feature: self._dep_rows(dep, sources[dep.feature], staged, at)
-                for dep in plan.deps
-            }
+        with self.staged(metaxy_moments=moments) as (at,):
+            return {dep.feature: self._dep_rows(dep, related, at) for dep in related.plan.deps}
 
     def former(self, row: StoredRow) -> Former | None:
         """The upstream state that a row was computed from; None for a root's row."""
@@ -177,65 +210,45 @@ class Tracing:
             record = row.frame(plan.grain)
             try:
                 sources = self._opened(plan, definitions, record.schema)
-                moment = self._moment(plan, sources, record, row)
+                with self.related(plan, sources, record) as related:
+                    moment = self._moment(related, row)
+                    at = row.origin.commit - 1 if moment is None else moment
+                    found = Former(plan, self.upstream(related, at), moment is not None)
             except MetaxyError:  # a past definition need not fit the tables of today
                 continue
-            if moment is not None:
-                return Former(plan, self.upstream(plan, sources, record, moment), is_exact=True)
-            if nearest is None:
-                rows = self.upstream(plan, sources, record, row.origin.commit - 1)
-                nearest = Former(plan, rows, is_exact=False)
+            if found.is_exact:
+                return found
+            nearest = nearest or found
         return nearest or Former(self._graph.plan(row.feature), {}, is_exact=False)
 
     # ------------------------------------------------------------------ the moment
 
-    def _moment(
-        self,
-        plan: FeaturePlan,
-        sources: Mapping[FeatureKey, Source],
-        record: pa.Table,
-        row: StoredRow,
-    ) -> int | None:
+    def _moment(self, related: Related, row: StoredRow) -> int | None:
         """The newest commit before a row's own whose state gives the row's provenance."""
-        wanted = {sc.provenance(each.key): row.provenance(each.key) for each in plan.fields}
-        moments = self._moments(plan, sources, record, row.origin.commit)
+        fields = related.plan.fields
+        wanted = {sc.provenance(each.key): row.provenance(each.key) for each in fields}
+        moments = self._moments(related, row.origin.commit)
         for start in range(0, len(moments), _AT_ONCE):
-            some = moments[start : start + _AT_ONCE]
-            for state in self._expected(plan, sources, record, some):
+            for state in self._expected(related, moments[start : start + _AT_ONCE]):
                 moment = int(state.pop(past.MOMENT))
                 if state == wanted:
                     return moment
         return None
 
-    def _moments(
-        self,
-        plan: FeaturePlan,
-        sources: Mapping[FeatureKey, Source],
-        record: pa.Table,
-        commit: int,
-    ) -> list[int]:
+    def _moments(self, related: Related, commit: int) -> list[int]:
         """Commits that changed what a record comes from, newest first."""
-        with self.staged(metaxy_record=record) as (staged,):
-            rows = self._fetch(
-                lambda: past.moments(list(past.related(plan, sources, staged).values())),
-                ("moments", plan, _keys(sources), staged.schema()),
-            )
+        sources = list(related.sources.values())
+        rows = self._fetch(lambda: past.moments(sources), ("moments", related.key))
         commits = (int(row[sc.COMMIT]) for row in rows)
         before = sorted((each for each in commits if each < commit), reverse=True)
         return before[:MOST_MOMENTS]
 
-    def _expected(
-        self,
-        plan: FeaturePlan,
-        sources: Mapping[FeatureKey, Source],
-        record: pa.Table,
-        commits: Sequence[int],
-    ) -> list[dict[str, Any]]:
+    def _expected(self, related: Related, commits: Sequence[int]) -> list[dict[str, Any]]:
         moments = pa.table({past.MOMENT: pa.array(commits, pa.int64())})
-        with self.staged(metaxy_record=record, metaxy_moments=moments) as (staged, at):
+        with self.staged(metaxy_moments=moments) as (at,):
             rows = self._fetch(
-                lambda: past.expected_at(plan, past.related(plan, sources, staged), staged, at),
-                ("expected at", plan, _keys(sources), staged.schema()),
+                lambda: past.expected_at(related.plan, related.sources, related.record, at),
+                ("expected at", related.key),
             )
         return sorted(rows, key=lambda state: -int(state[past.MOMENT]))
 
@@ -282,14 +295,20 @@ class Tracing:
 
     # ------------------------------------------------------------------ queries
 
-    def _dep_rows(
-        self, dep: DepPlan, source: Source, record: ir.Table, moments: ir.Table
-    ) -> tuple[StoredRow, ...]:
-        def rows() -> ir.Table:
-            state = past.as_of(past.upstream_of(dep, source, record), moments)
-            return past.dep_rows(dep, state, record)
+    def _history(self, dep: DepPlan, source: Source, record: ir.Table) -> pa.Table:
+        """A dep's rows that concern a record; fetched, as a database may join them too late."""
+        sql = self._parts.backend.sql(
+            lambda: past.upstream_of(dep, source, record).rows,
+            ("related", dep, rows_key(source), record.schema()),
+        )
+        return self._snapshot.fetch(sql)
 
-        return self._rows(source, rows, ("dep rows", dep, _key(source), record.schema()))
+    def _dep_rows(self, dep: DepPlan, related: Related, moments: ir.Table) -> tuple[StoredRow, ...]:
+        source = related.sources[dep.feature]
+        key = ("dep rows", dep, rows_key(source), related.record.schema())
+        return self._rows(
+            source, lambda: past.dep_rows(dep, past.as_of(source, moments), related.record), key
+        )
 
     def _rows(
         self, source: Source, rows: Callable[[], ir.Table], key: Hashable
@@ -318,13 +337,9 @@ class Tracing:
             yield tuple(staged)
 
 
-def _key(source: Source) -> Hashable:
+def rows_key(source: Source) -> Hashable:
     """What decides about the SQL made from a source."""
     return (source_key(source), source.id_columns, source.rows.op())
-
-
-def _keys(sources: Mapping[FeatureKey, Source]) -> Hashable:
-    return tuple(_key(source) for source in sources.values())
 
 
 def _stored_row(feature: FeatureKey, values: dict[str, Any], schema: pa.Schema) -> StoredRow:
