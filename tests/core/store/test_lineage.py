@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -376,3 +377,44 @@ def test_a_lineage_is_json(project: Project, text: FeatureClass) -> None:
             "upstream": [],
         }
     ]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_after_any_history_a_record_comes_from_what_its_increment_saw(
+    project: Project, video: FeatureClass, seed: int
+) -> None:
+    chance = random.Random(seed)
+    note = project.feature("note")
+    text = project.feature("text", deps=[video, mx.FeatureDep(feature=note, optional=True)])
+    present: dict[str, int] = {}
+    seen: dict[str, int] = {}
+
+    def work() -> None:
+        increment = project.store.resolve_update(text)
+        seen_now = dict(present)
+        if increment.counts.to_process:
+            if chance.random() < 0.5:
+                change(chance.choice(["video", "note"]), "late")
+            for frame in increment.batches():
+                project.store.write(text, frame)
+            seen.clear()
+            seen.update(seen_now)
+
+    def change(feature: str, version: str) -> None:
+        if feature == "note" and "note" in present and chance.random() < 0.4:
+            project.store.delete(note, filters="id = 'v1'")
+            del present["note"]
+            return
+        frame = project.samples(v1=f"{version}-{chance.random()}")
+        present[feature] = project.store.write(feature, frame).id
+
+    change("video", "first")
+    for number in range(12):
+        if chance.random() < 0.4:
+            work()
+        else:
+            change(chance.choice(["video", "note"]), str(number))
+    work()
+    found = project.store.lineage(text, "v1")
+    assert found.exact
+    assert {above.feature: above.commit for above in found.upstream} == seen
