@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.lineage import Lineage
     from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
     from metaxy_core.store.progress import Progress
     from metaxy_core.store.tolerance import Same
@@ -40,6 +42,8 @@ _LAZY = {
     "PlanTotal": "metaxy_core.store.plan",
     "PlannedFeature": "metaxy_core.store.plan",
     "MetadataStore": "metaxy_core.store.base",
+    "Explanation": "metaxy_core.store.explanation",
+    "Lineage": "metaxy_core.store.lineage",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
 
@@ -49,6 +53,7 @@ __all__ = [
     "Config",
     "Counts",
     "DuckDBMetadataStore",
+    "Explanation",
     "Feature",
     "FeatureDep",
     "FeatureGraph",
@@ -59,6 +64,7 @@ __all__ = [
     "FieldSpec",
     "FieldsMapping",
     "Increment",
+    "Lineage",
     "MetadataStore",
     "MetaxyError",
     "Plan",

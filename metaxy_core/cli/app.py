@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import features, graph, history, lock, plan, status
+from metaxy_core.cli import explain, features, graph, history, lock, plan, status
 from metaxy_core.cli.options import SELECTION, ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
@@ -81,6 +81,12 @@ app.command(
     "plan",
     epilog="Example: [bold]metaxy plan --change example/video.audio[/bold]",
 )(plan.plan)
+app.command(
+    "explain", epilog="Example: [bold]metaxy explain example/crop v1[/bold], or sample_uid=v1"
+)(explain.explain)
+app.command("lineage", epilog="Example: [bold]metaxy lineage example/crop v1 --json[/bold]")(
+    explain.lineage
+)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.command(
     "history",

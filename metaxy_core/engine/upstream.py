@@ -77,6 +77,12 @@ def live_records(source: Source) -> ir.Table:
     return rows.filter(~rows[sc.DELETED]) if source.deleting else rows
 
 
+def dep_records(dep: DepPlan, source: Source) -> ir.Table:
+    """The live records of a dep that pass its filter."""
+    records = live_records(source)
+    return filtered(records, dep.filter, dep.feature) if source.written else records
+
+
 def data_version(table: ir.Table, read: UpstreamField) -> ir.IntegerColumn:
     """A field's data version: what a user set, or else the provenance."""
     return table[sc.data_version(read.field)].fill_null(table[sc.provenance(read.field)])
@@ -107,10 +113,8 @@ def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]
     """
     import ibis
 
-    records = live_records(source)
-    if source.written:
-        records = filtered(records, dep.filter, dep.feature)
-    else:
+    records = dep_records(dep, source)
+    if not source.written:
         absent = {there for there, _ in columns} - set(records.columns)
         records = records.mutate(**{name: ibis.null("string") for name in sorted(absent)})
     if dep.aggregates:

@@ -98,6 +98,14 @@ class InvalidWrite(DataError):
         return cls(f"{name} is {value!r}; give {expected}. Nothing was done.")
 
 
+class InvalidId(DataError):
+    """An id that no record of the feature can have: another shape, or another type."""
+
+
+class UnknownRecord(DataError):
+    """A record that the store does not hold."""
+
+
 class UnsupportedFrame(DataError):
     """An object that is no data frame."""
 

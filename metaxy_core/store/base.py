@@ -13,6 +13,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.attempts import AttemptCalls
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
+from metaxy_core.store.calls.explanations import ExplanationCalls
 from metaxy_core.store.calls.plans import PlanCalls
 from metaxy_core.store.calls.records import RecordCalls
 from metaxy_core.store.calls.updates import UpdateCalls
@@ -20,7 +21,14 @@ from metaxy_core.store.parts import Parts
 
 
 class MetadataStore(
-    UpdateCalls, PlanCalls, AttemptCalls, ChangeCalls, RecordCalls, DefinitionCalls, StoreNames
+    UpdateCalls,
+    PlanCalls,
+    ExplanationCalls,
+    AttemptCalls,
+    ChangeCalls,
+    RecordCalls,
+    DefinitionCalls,
+    StoreNames,
 ):
     """Records of features, their versions and their history, in one database.
 

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.definition import FeatureDefinition
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
 # Whose a feature is stands in a column: it may change while the definition stays.
 _OWNERSHIP: Final = {"project", "external"}
 _KNOWN: Final = ("feature", "feature_version", "definition_hash", "project")
+
+
+@dataclass(frozen=True)
+class RecordedDefinition:
+    """A definition under which something was written or pushed.
+
+    Attributes:
+        definition: the feature as it was declared.
+        version: its feature version.
+        recorded_at: when it was recorded, in UTC; its upstream was then, or before.
+    """
+
+    definition: FeatureDefinition
+    version: str
+    recorded_at: dt.datetime
 
 
 class DefinitionLog:
@@ -77,6 +93,17 @@ class DefinitionLog:
 
         rows = self._tables.rows(snapshot, query, ("projects",))
         return sorted({row["project"] or "" for row in rows})
+
+    def recorded(self, snapshot: Snapshot) -> list[RecordedDefinition]:
+        """Every definition that a feature ever had, oldest first."""
+        return [
+            RecordedDefinition(
+                _definition(row, row["project"] or "", external=False),
+                row["feature_version"],
+                row["recorded_at"],
+            )
+            for row in self._rows(snapshot)
+        ]
 
     def graph(
         self,

@@ -97,7 +97,7 @@ class Reading:
                 rows = source.rows if history else latest_rows(source)
                 if not include_deleted:
                     rows = rows.filter(~rows[sc.DELETED])
-                add = _with_commits if source.written else _without_commits
+                add = with_commits if source.written else _without_commits
                 rows = add(rows, source)
                 rows = filtered(rows, self._filter, self._definition.key)
                 wanted = rows.select(*self._needed(rows.columns))
@@ -138,7 +138,7 @@ class Reading:
         return list(self._columns)
 
 
-def _with_commits(rows: ir.Table, source: Source) -> ir.Table:
+def with_commits(rows: ir.Table, source: Source) -> ir.Table:
     """Rows with what their commits say joined in."""
     commits = source.commits.filter(source.commits.feature == str(source.feature)).select(
         sc.COMMIT,
