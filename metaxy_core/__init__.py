@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.catalog import Commit
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.migrating import Migration
+    from metaxy_core.store.rebasing import Rebase
 
 BaseFeature = Feature
 
@@ -31,6 +33,8 @@ _LAZY = {
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
     "MetadataStore": "metaxy_core.store.base",
+    "Migration": "metaxy_core.store.migrating",
+    "Rebase": "metaxy_core.store.rebasing",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
 
@@ -52,6 +56,8 @@ __all__ = [
     "Increment",
     "MetadataStore",
     "MetaxyError",
+    "Migration",
+    "Rebase",
     "TransientError",
     "aggregation",
     "expansion",

@@ -38,6 +38,14 @@ from metaxy_core.errors.definitions import (
     UnknownFeature,
     UnknownField,
 )
+from metaxy_core.errors.migrations import (
+    InvalidRebase,
+    MigrationError,
+    MigrationRefused,
+    NeedsSamples,
+    UnknownVersion,
+    UnmappedField,
+)
 from metaxy_core.errors.stores import (
     NotAStore,
     ReadOnlyStore,
@@ -63,13 +71,17 @@ __all__ = [
     "IdColumnMismatch",
     "InvalidFilter",
     "InvalidKey",
+    "InvalidRebase",
     "InvalidSamples",
     "InvalidSetting",
     "InvalidSpec",
     "InvalidWrite",
     "MetaxyError",
+    "MigrationError",
+    "MigrationRefused",
     "MissingColumn",
     "MissingProvenance",
+    "NeedsSamples",
     "NoFeatures",
     "NotAStore",
     "NullId",
@@ -89,6 +101,8 @@ __all__ = [
     "UnknownSetting",
     "UnknownSnapshot",
     "UnknownStore",
+    "UnknownVersion",
+    "UnmappedField",
     "UnsupportedFrame",
     "WrongColumnType",
 ]

@@ -9,12 +9,15 @@ from metaxy_core.compat import StoreNames
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
+from metaxy_core.store.calls.migrations import MigrationCalls
 from metaxy_core.store.calls.records import RecordCalls
 from metaxy_core.store.calls.updates import UpdateCalls
 from metaxy_core.store.parts import Parts
 
 
-class MetadataStore(UpdateCalls, ChangeCalls, RecordCalls, DefinitionCalls, StoreNames):
+class MetadataStore(
+    UpdateCalls, ChangeCalls, RecordCalls, DefinitionCalls, MigrationCalls, StoreNames
+):
     """Records of features, their versions and their history, in one database.
 
     A store is open as long as it is not closed; ``with`` closes it. Anything that names a feature

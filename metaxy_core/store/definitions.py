@@ -39,6 +39,21 @@ class RecordedSnapshot:
     definitions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class RecordedDefinition:
+    """A definition that a feature had.
+
+    Attributes:
+        definition: the feature as it was declared.
+        version: its feature version.
+        recorded_at: when it was recorded, in UTC; its upstream was then, or before.
+    """
+
+    definition: FeatureDefinition
+    version: str
+    recorded_at: dt.datetime
+
+
 class DefinitionLog:
     """Reads and appends recorded definitions and snapshots."""
 
@@ -82,6 +97,13 @@ class DefinitionLog:
             for row in self._rows(snapshot)
             if (row["feature"], row["definition_hash"]) in wanted
         )
+
+    def recorded(self, snapshot: Snapshot) -> list[RecordedDefinition]:
+        """Every definition that a feature ever had, oldest first."""
+        return [
+            RecordedDefinition(_definition(row), row["feature_version"], row["recorded_at"])
+            for row in self._rows(snapshot)
+        ]
 
     def add(self, transaction: Transaction, graph: FeatureGraph, feature: FeatureKey) -> None:
         """Record the definitions of a feature and of all its upstream, where they are not known."""
@@ -155,7 +177,7 @@ class DefinitionLog:
     def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """Every recorded definition, oldest first."""
         return self._tables.rows(
-            snapshot, lambda: self._tables[DEFINITIONS].order_by("recorded_at")
+            snapshot, lambda: self._tables[DEFINITIONS].order_by("recorded_at"), ("recorded",)
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.store.catalog import Commit
@@ -106,6 +105,4 @@ class ChangeCalls(Calls):
             )
 
     def _committing(self, materialization_id: str | None) -> Committing:
-        if not isinstance(materialization_id, str | None):
-            raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
         return Committing(self._parts, materialization_id)
