@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import features, graph, status
+from metaxy_core.cli import features, graph, migrate, status
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
@@ -76,6 +76,7 @@ app.command(
 )(status.status)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.add_typer(graph.app, name="graph", help="Draw the graph of features, or compare two of them.")
+app.add_typer(migrate.app, name="migrate", help="Carry records over to refactored definitions.")
 
 
 def main() -> None:
