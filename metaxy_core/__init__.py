@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
     from metaxy_core.store.lineage import Lineage
+    from metaxy_core.store.migrating import Migration
     from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
     from metaxy_core.store.progress import Progress
+    from metaxy_core.store.rebasing import Rebase
     from metaxy_core.store.tolerance import Same
 
 BaseFeature = Feature
@@ -44,6 +46,8 @@ _LAZY = {
     "MetadataStore": "metaxy_core.store.base",
     "Explanation": "metaxy_core.store.explanation",
     "Lineage": "metaxy_core.store.lineage",
+    "Migration": "metaxy_core.store.migrating",
+    "Rebase": "metaxy_core.store.rebasing",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
 
@@ -67,10 +71,12 @@ __all__ = [
     "Lineage",
     "MetadataStore",
     "MetaxyError",
+    "Migration",
     "Plan",
     "PlanTotal",
     "PlannedFeature",
     "Progress",
+    "Rebase",
     "Same",
     "TransientError",
     "aggregation",

@@ -100,10 +100,11 @@ def _tally_of(commits: Sequence[Commit], found: Tally) -> Tally:
 
 
 def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
-    """A version of a feature's whole state: any commit changes it, and nothing else does.
+    """A version of a feature's whole state: any change of data changes it, and nothing else does.
 
-    It is made of the feature's key and its newest commit; the time of the commit keeps a store
-    that was made anew from passing for the old one.
+    It is made of the feature's key and the newest commit that changed what its records hold, which
+    a rebase does not; the time of the commit keeps a store that was made anew from passing for the
+    old one.
 
     Args:
         store: the store.
@@ -117,6 +118,6 @@ def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
         ...     data_version(store, Clip) == data_version(store, Clip)
         True
     """
-    (_, key), last = locate(feature), store.history(feature).last
+    (_, key), last = locate(feature), store.history(feature).last_change
     state = str(key) if last is None else f"{key} {last.id} {last.created_at.isoformat()}"
     return dg.DataVersion(hashlib.sha256(state.encode()).hexdigest()[:16])

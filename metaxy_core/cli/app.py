@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import explain, features, graph, history, lock, plan, status
+from metaxy_core.cli import explain, features, graph, history, lock, migrate, plan, status
 from metaxy_core.cli.options import SELECTION, ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
@@ -98,6 +98,7 @@ app.command(
     epilog="[bold]metaxy lock --check[/bold]: for CI, 1 where the lock file is out of date.",
 )(lock.lock)
 app.add_typer(graph.app, name="graph", help="Draw the graph of features, or compare two of them.")
+app.add_typer(migrate.app, name="migrate", help="Carry records over to refactored definitions.")
 
 
 def main() -> None:

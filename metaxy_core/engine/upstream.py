@@ -124,7 +124,7 @@ def prepared_dep(dep: DepPlan, source: Source, columns: Sequence[tuple[str, str]
         **{here: records[there] for there, here in (*dep.ids, *columns)},
         **{version_name(read): data_version(records, read) for read in reads},
         **{present_name(dep): ibis.literal(value=True)},
-        **{ready_name(dep): _is_ready(records, source)},
+        **{ready_name(dep): is_ready(records, source)},
     )
 
 
@@ -146,7 +146,7 @@ def _groups(dep: DepPlan, source: Source, records: ir.Table) -> ir.Table:
             )
             for read in reads
         },
-        **{ready_name(dep): _is_ready(records, source)},
+        **{ready_name(dep): is_ready(records, source)},
     )
     members = members.filter([members[here].notnull() for _, here in dep.ids])
     groups = members.group_by([here for _, here in dep.ids]).agg(
@@ -175,7 +175,8 @@ def _group_version(groups: ir.Table, name: str) -> ir.StringValue:
     return high + ":" + low + ":" + members
 
 
-def _is_ready(records: ir.Table, source: Source) -> ir.BooleanValue:
+def is_ready(records: ir.Table, source: Source) -> ir.BooleanValue:
+    """Whether each of a feature's rows was written under code that is not outdated."""
     import ibis
 
     if not source.outdated:

@@ -42,6 +42,14 @@ from metaxy_core.errors.definitions import (
     UnknownFeature,
     UnknownField,
 )
+from metaxy_core.errors.migrations import (
+    InvalidRebase,
+    MigrationError,
+    MigrationRefused,
+    NeedsSamples,
+    UnknownVersion,
+    UnmappedField,
+)
 from metaxy_core.errors.projects import (
     ExternalFeature,
     FeatureOwned,
@@ -83,6 +91,7 @@ __all__ = [
     "InvalidFilter",
     "InvalidId",
     "InvalidKey",
+    "InvalidRebase",
     "InvalidSamples",
     "InvalidSelection",
     "InvalidSetting",
@@ -91,9 +100,12 @@ __all__ = [
     "LockMissing",
     "LockOutOfDate",
     "MetaxyError",
+    "MigrationError",
+    "MigrationRefused",
     "MissingColumn",
     "MissingProvenance",
     "MissingVariable",
+    "NeedsSamples",
     "NoFeatures",
     "NotAStore",
     "NotPushed",
@@ -117,6 +129,8 @@ __all__ = [
     "UnknownSetting",
     "UnknownSnapshot",
     "UnknownStore",
+    "UnknownVersion",
+    "UnmappedField",
     "UnsupportedFrame",
     "WrongColumnType",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from metaxy_core.graph.plan import DepPlan, FeaturePlan, UpstreamField
@@ -51,7 +51,7 @@ def compute_versions(plans: Iterable[FeaturePlan]) -> GraphVersions:
     features: dict[FeatureKey, FeatureVersions] = {}
     own: list[tuple[str, str]] = []
     for plan in plans:
-        features[plan.key] = _feature_versions(plan, known)
+        features[plan.key] = feature_versions(plan, known)
         for field, version in features[plan.key].fields.items():
             known[UpstreamField(plan.key, field)] = version
         if not plan.definition.external:
@@ -60,7 +60,8 @@ def compute_versions(plans: Iterable[FeaturePlan]) -> GraphVersions:
     return GraphVersions(features, project)
 
 
-def _feature_versions(plan: FeaturePlan, known: dict[UpstreamField, str]) -> FeatureVersions:
+def feature_versions(plan: FeaturePlan, known: Mapping[UpstreamField, str]) -> FeatureVersions:
+    """Versions of one feature, given those of the upstream fields that it reads."""
     fields = {
         field.key: _digest(
             "field",

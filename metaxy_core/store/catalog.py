@@ -21,6 +21,13 @@ WRITE = "write"
 DELETE = "delete"
 HARD_DELETE = "hard_delete"
 COMPACT = "compact"
+REBASE = "rebase"
+
+STAMPING = frozenset({WRITE, REBASE})
+"""Operations whose rows carry provenance made under the commit's feature version."""
+
+LEAVING_DATA = frozenset({COMPACT, REBASE})
+"""Operations after which every record holds what it held before."""
 
 _OF_LAST = (
     sc.COMMIT,
@@ -42,7 +49,8 @@ class Commit:
             negative: older than every own one.
         feature: what was changed.
         feature_version: the definition it was changed under.
-        operation: ``write``, ``delete``, ``hard_delete`` or ``compact``.
+        operation: ``write``, ``delete``, ``hard_delete``, ``compact``, or ``rebase``, which gives
+            records other versions and leaves what they hold alone.
         rows: rows appended, or erased by a hard delete or by compaction.
         superseded: how many of the records had a row before.
         deleted: how many records it deleted.
@@ -67,12 +75,14 @@ class History:
 
     Attributes:
         last: the newest commit, or None before the first.
+        last_change: the newest commit that changed what records hold, which a rebase does not.
         superseding: whether any commit replaced earlier rows.
         deleting: whether any commit deleted records.
         code_versions: for each feature version in use, the code version of each field.
     """
 
     last: Commit | None
+    last_change: Commit | None
     superseding: bool
     deleting: bool
     code_versions: dict[str, dict[FieldKey, str]]
@@ -135,6 +145,20 @@ class Catalog:
         rows = self._tables.rows_over(snapshot, query, ("last used",))
         return {row["feature"]: row["feature_version"] for row in rows}
 
+    def versions_used(self, snapshot: Snapshot) -> dict[FeatureKey, list[str]]:
+        """The feature versions under which each feature's records were stamped, newest first."""
+
+        def query() -> ir.Table:
+            commits = self.commits(snapshot)
+            commits = commits.filter(commits.operation.isin(sorted(STAMPING)))
+            return commits.group_by("feature", "feature_version").agg(last=commits[sc.COMMIT].max())
+
+        rows = self._tables.rows_over(snapshot, query, ("versions used",))
+        used: dict[FeatureKey, list[str]] = {}
+        for row in sorted(rows, key=lambda row: -row["last"]):
+            used.setdefault(FeatureKey(row["feature"]), []).append(row["feature_version"])
+        return used
+
     def next_commit(self, transaction: Transaction) -> int:
         """The id that the transaction's commit will have; only own commits count."""
 
@@ -155,8 +179,9 @@ class Catalog:
         def query() -> ir.Table:
             commits = self.commits(snapshot)
             commits = commits.filter(commits.feature.isin(features))
+            commits = commits.mutate(changing=commits.operation.notin(sorted(LEAVING_DATA)))
             told = {"superseded": SUPERSEDED_THERE} if SUPERSEDED_THERE in commits.columns else {}
-            groups = commits.group_by("feature", "feature_version").agg(
+            groups = commits.group_by("feature", "feature_version", "changing").agg(
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.deleted > 0).any(),
                 **{
@@ -173,13 +198,18 @@ class Catalog:
 
 
 def _to_history(groups: Sequence[dict[str, Any]]) -> History:
-    newest = max(groups, key=lambda group: group[sc.COMMIT], default=None)
     return History(
-        last=None if newest is None else _to_commit(newest),
+        last=_newest(groups),
+        last_change=_newest([group for group in groups if group["changing"]]),
         superseding=any(group["superseding"] for group in groups),
         deleting=any(group["deleting"] for group in groups),
         code_versions={g["feature_version"]: _code_versions(g) for g in groups},
     )
+
+
+def _newest(groups: Sequence[dict[str, Any]]) -> Commit | None:
+    newest = max(groups, key=lambda group: group[sc.COMMIT], default=None)
+    return None if newest is None else _to_commit(newest)
 
 
 def _to_commit(row: dict[str, Any]) -> Commit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Transaction
-from metaxy_core.store.catalog import DELETE, HARD_DELETE, WRITE, Commit
+from metaxy_core.store.catalog import DELETE, HARD_DELETE, REBASE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
@@ -67,9 +67,15 @@ class Batch:
 
 
 class Committing:
-    """One change, under the id of whatever is making it."""
+    """One change, under the id of whatever is making it.
+
+    Raises:
+        InvalidWrite: the id is no text.
+    """
 
     def __init__(self, parts: Parts, materialization_id: str | None) -> None:
+        if not isinstance(materialization_id, str | None):
+            raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
         self._backend = parts.backend
         self._tables = parts.tables
         self._catalog = parts.catalog
@@ -206,6 +212,32 @@ class Committing:
                 superseded=known,
                 deleted=rows,
             )
+
+    def restamp(
+        self,
+        transaction: Transaction,
+        graph: FeatureGraph,
+        plan: FeaturePlan,
+        restamped: Mapping[str, ir.Table],
+    ) -> Commit:
+        """Append records again that have other versions and nothing else.
+
+        Args:
+            transaction: the change to make it in.
+            graph: the graph of the new definition.
+            plan: the feature, in its new definition.
+            restamped: its records, under the name of its table, and for an expansion the parents
+                it has processed, under the name of theirs.
+        """
+        self._prepare(transaction, graph, plan)
+        number = self._catalog.next_commit(transaction)
+        appended = {
+            table: transaction.append(table, self._backend.sql(partial(stamped, rows, number)))
+            for table, rows in restamped.items()
+        }
+        rows = appended.get(plan.definition.table, 0)
+        changed = {"superseded": sum(appended.values()), "deleted": 0}
+        return self._add(transaction, graph, plan, number, REBASE, rows, **changed)
 
     # ------------------------------------------------------------------ details
 

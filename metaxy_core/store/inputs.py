@@ -73,6 +73,19 @@ def open_inputs(
         ColumnCollision: two deps bring one column.
         WrongColumnType: an id has one type here and another one upstream.
     """
+    bare = open_versions(snapshot, sources, graph, plan)
+    return replace(bare, columns=_carried(plan, bare.upstream))
+
+
+def open_versions(
+    snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
+) -> Inputs:
+    """The same without the columns that deps bring: what the versions of records need.
+
+    Raises:
+        UnknownColumn: a dep's lineage names a column that its table does not have.
+        WrongColumnType: an id has one type here and another one upstream.
+    """
     own, upstream = _opened(snapshot, sources, graph, plan)
     work = sources.open_work(snapshot, plan, own)
     attempts = sources.open_attempts(snapshot, plan, work)
@@ -91,7 +104,7 @@ def matched_inputs(
     """
     for dep in plan.deps:
         _check_dep_ids(plan, dep, upstream[dep.feature], work)
-    return Inputs(plan, own, work, upstream, _carried(plan, upstream))
+    return Inputs(plan, own, work, upstream, {dep.feature: () for dep in plan.deps})
 
 
 def open_samples(

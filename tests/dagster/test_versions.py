@@ -63,6 +63,20 @@ def test_every_commit_changes_the_data_version_and_reading_it_does_not(lab, medi
     assert len(set(seen)) == 4
 
 
+def test_a_rebase_leaves_the_data_version_alone(lab, media):
+    lab.run(lab.video(media))
+    bumped = lab.features(audio="2")
+    with lab.store.open() as store:
+        before = mxd.data_version(store, media.Video)
+        samples = lab.clips(lab.samples)
+
+        assert store.rebase(bumped.Video, samples=samples).records == 2
+
+        assert mxd.data_version(store, bumped.Video) == before
+        store.delete(bumped.Video, filters="video_id = 'a'")
+        assert mxd.data_version(store, bumped.Video) != before
+
+
 def test_a_store_that_was_made_anew_has_another_data_version(lab, media):
     lab.run(lab.video(media))
     before = lab.data_version(lab.VIDEO)

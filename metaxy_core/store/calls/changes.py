@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.store.catalog import Commit
@@ -138,14 +137,8 @@ class ChangeCalls(Calls):
         graph, key = locate(feature)
         since = kept_since(keep_history, dt.datetime.now(dt.UTC))
         with self._parts.backend.turn:
-            compacting = Compacting(self._parts, _checked_id(materialization_id))
+            compacting = Compacting(self._parts, materialization_id)
             return compacting.compact(graph, graph.plan(key), since)
 
     def _committing(self, materialization_id: str | None) -> Committing:
-        return Committing(self._parts, _checked_id(materialization_id))
-
-
-def _checked_id(materialization_id: str | None) -> str | None:
-    if not isinstance(materialization_id, str | None):
-        raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
-    return materialization_id
+        return Committing(self._parts, materialization_id)

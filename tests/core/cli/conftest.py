@@ -37,11 +37,11 @@ class Workspace:
         source = SOURCE.read_text("utf-8")
         return self.write(name, source.replace("code_version=1", f"code_version={audio}", 1))
 
-    def run(self, *arguments: str) -> Any:
+    def run(self, *arguments: str, answer: str | None = None) -> Any:
         """The command in this process; the modules it imports are forgotten afterwards."""
         path, modules = list(sys.path), set(sys.modules)
         try:
-            return CliRunner().invoke(app, arguments)
+            return CliRunner().invoke(app, arguments, input=answer)
         finally:
             sys.path[:] = path
             for name in set(sys.modules) - modules:
