@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING
 
 import typer
 
+from metaxy_core.errors.pointing import without_place
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -41,8 +43,9 @@ def tell(message: str) -> None:
 
 
 def complain(error: Exception) -> None:
-    """Say on stderr what went wrong, in one line."""
-    _say(f"Error: {' '.join(str(error).split())}", "red")
+    """Say on stderr what went wrong, in one line, and below it the place in a text if it has one."""
+    message, place = without_place(str(error))
+    _say(f"Error: {' '.join(message.split())}{place}", "red")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from metaxy_core.errors.data import (
     NullValue,
     UnexpectedColumn,
     UnsupportedFrame,
+    ValueOutOfRange,
     WrongColumnType,
 )
 from metaxy_core.errors.definitions import (
@@ -90,5 +91,6 @@ __all__ = [
     "UnknownSnapshot",
     "UnknownStore",
     "UnsupportedFrame",
+    "ValueOutOfRange",
     "WrongColumnType",
 ]

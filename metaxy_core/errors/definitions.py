@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Self
 
 from metaxy_core.errors.base import MetaxyError, nearest
+from metaxy_core.errors.pointing import pointed
+
+_SHOWN = 200
 
 
 class DefinitionError(MetaxyError):
@@ -31,11 +34,17 @@ class InvalidFilter(DefinitionError):
     """Filter text outside the allowed operations."""
 
     @classmethod
-    def from_text(cls, text: str, reason: str) -> Self:
-        return cls(
-            f"Filter {text!r}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
+    def from_text(
+        cls, text: str, reason: str, start: int | None = None, end: int | None = None
+    ) -> Self:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        message = (
+            f"Filter {shown!r}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
             f"IN, BETWEEN, LIKE, IS NULL and + - * / %."
         )
+        if start is not None:
+            message += "\n" + pointed(text, start, start if end is None else end)
+        return cls(message)
 
 
 class UnknownColumn(MetaxyError):

@@ -32,6 +32,14 @@ SYSTEM = (
     sc.MATERIALIZATION_ID,
 )
 
+FILTERABLE = (
+    sc.FEATURE_VERSION,
+    sc.COMMIT,
+    sc.CREATED_AT,
+    sc.DELETED_AT,
+    sc.MATERIALIZATION_ID,
+)
+
 
 class Records:
     """Records of one feature, read when they are asked for.
@@ -96,8 +104,11 @@ class Reading:
                     rows = rows.filter(~rows[sc.DELETED])
                 written = snapshot.has(self._definition.table)
                 rows = _with_commits(rows, source) if written else _without_commits(rows)
-                rows = filtered(rows, self._filter, self._definition.key)
-                wanted = rows.select(*self._needed(rows.columns))
+                needed = self._needed(rows.columns)
+                rows = filtered(
+                    _with_deletion(rows), self._filter, self._definition.key, FILTERABLE
+                )
+                wanted = rows.select(*needed)
                 found = snapshot.fetch(self._backend.sql(lambda: wanted))
             frame = presented(self._definition, found)
             return frame if self._columns is None else frame.select(list(self._columns))
@@ -161,6 +172,14 @@ def _without_commits(rows: ir.Table) -> ir.Table:
             sc.MATERIALIZATION_ID: ibis.null("string"),
         }
     )
+
+
+def _with_deletion(rows: ir.Table) -> ir.Table:
+    """Rows with the time at which they were deleted, so that a filter can read it."""
+    import ibis
+
+    deleted_at = ibis.cases((rows[sc.DELETED], rows[sc.CREATED_AT]), else_=None)
+    return rows.mutate(**{sc.DELETED_AT: deleted_at.cast(rows[sc.CREATED_AT].type())})
 
 
 def presented(definition: FeatureDefinition, rows: pa.Table) -> pa.Table:

@@ -31,6 +31,7 @@ from metaxy_core.errors import (
     StoreClosed,
     StoreLocked,
     StoreUnreachable,
+    ValueOutOfRange,
 )
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
@@ -139,6 +140,8 @@ class DuckDBBackend:
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
                 raise self._refusal(error, read_only=False) from error
+            if isinstance(error, duckdb.DataError):
+                raise ValueOutOfRange.from_reason(_first_line(error)) from error
             raise
 
     @contextmanager
