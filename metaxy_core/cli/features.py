@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 - read at run time
 
-from metaxy_core.cli.options import ConfigOption, EntrypointOption, StoreOption
+from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import show
 from metaxy_core.cli.project import Project
+from metaxy_core.cli.values import to_document
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from metaxy_core.definition import FeatureDefinition
     from metaxy_core.graph.graph import FeatureGraph
+    from metaxy_core.store.definitions import RecordedSnapshot
 
 
 def list_features(
     context: typer.Context,
+    *,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     entrypoint: EntrypointOption = None,
 ) -> None:
     """List the features with their versions, fields and deps, and where they are defined."""
     with Project.from_options(context, config, store, entrypoint).features() as graph:
-        show(_to_table(graph))
+        if as_json:
+            show(to_document([_to_object(graph, definition) for definition in graph]))
+        else:
+            show(_to_table(graph))
 
 
 def push(
     context: typer.Context,
+    *,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     entrypoint: EntrypointOption = None,
@@ -41,11 +51,35 @@ def push(
     with project.features() as graph, project.open_store() as opened:
         known = len(opened.snapshots())
         snapshot = opened.push(graph)
-        done = "Recorded" if snapshot.id > known else "Nothing changed since"
+        is_new = snapshot.id > known
+        if as_json:
+            show(to_document(_recorded(snapshot, opened.address, is_new=is_new)))
+            return
+        done = "Recorded" if is_new else "Nothing changed since"
         show(
             f"{done} snapshot {snapshot.id}, version {snapshot.version}, "
             f"with {len(snapshot.features)} features, in {opened.address}.\n"
         )
+
+
+def _to_object(graph: FeatureGraph, definition: FeatureDefinition) -> dict[str, Any]:
+    return {
+        "key": str(definition.key),
+        "version": graph.versions[definition.key].feature,
+        "fields": [str(field) for field in definition.spec.field_keys],
+        "deps": [str(dep.feature) for dep in definition.spec.deps],
+        "defined_in": definition.origin,
+    }
+
+
+def _recorded(snapshot: RecordedSnapshot, address: str, *, is_new: bool) -> dict[str, Any]:
+    return {
+        "snapshot": snapshot.id,
+        "version": snapshot.version,
+        "features": len(snapshot.features),
+        "recorded": is_new,
+        "store": address,
+    }
 
 
 def _to_table(graph: FeatureGraph) -> Table:

@@ -12,6 +12,7 @@ from metaxy_core.cli.options import (
     EntrypointOption,
     Format,
     FormatOption,
+    JsonOption,
     OutputOption,
     StoreOption,
 )
@@ -32,15 +33,17 @@ _SIDE = "'code', 'store', 'store:VERSION', a module or a .py file"
 @app.command(epilog="Example: [bold]metaxy graph render --format mermaid --output graph.mmd[/bold]")
 def render(
     context: typer.Context,
-    layout: FormatOption = Format.TERMINAL,
+    *,
+    layout: FormatOption = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     entrypoint: EntrypointOption = None,
 ) -> None:
     """Draw the features with their fields, versions and dependencies."""
     with Project.from_options(context, config, store, entrypoint).features() as graph:
-        show(_rendered(graph, layout), output)
+        show(_rendered(graph, _chosen(layout, as_json=as_json)), output)
 
 
 @app.command(
@@ -53,8 +56,9 @@ def diff(
     old: Annotated[str, typer.Argument(help=f"How it was: {_SIDE}.")] = "store",
     new: Annotated[str, typer.Argument(help="How it is: the same choice.")] = "code",
     *,
-    layout: FormatOption = Format.TERMINAL,
+    layout: FormatOption = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 where the two differ.")
     ] = False,
@@ -69,11 +73,18 @@ def diff(
     """
     from metaxy_core.graph.diff import diff_graphs
 
+    chosen = _chosen(layout, as_json=as_json)
     project = Project.from_options(context, config, store, entrypoint)
     found = diff_graphs(_side(old, project), _side(new, project))
-    show(_rendered_diff(found, layout), output)
+    show(_rendered_diff(found, chosen), output)
     if exit_code and found:
         raise typer.Exit(1)
+
+
+def _chosen(layout: Format | None, *, as_json: bool) -> Format:
+    if as_json and layout not in (None, Format.JSON):
+        raise typer.BadParameter("--json and another --format exclude each other")
+    return Format.JSON if as_json else layout or Format.TERMINAL
 
 
 def _side(side: str, project: Project) -> FeatureGraph:

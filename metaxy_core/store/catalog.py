@@ -64,12 +64,14 @@ class History:
 
     Attributes:
         last: the newest commit, or None before the first.
+        commits: how many there are.
         superseding: whether any commit replaced earlier rows.
         deleting: whether any commit deleted records.
         code_versions: for each feature version in use, the code version of each field.
     """
 
     last: Commit | None
+    commits: int
     superseding: bool
     deleting: bool
     code_versions: dict[str, dict[FieldKey, str]]
@@ -138,6 +140,7 @@ class Catalog:
         def query() -> ir.Table:
             commits = self.commits.filter(lambda rows: rows.feature.isin(features))
             groups = commits.group_by("feature", "feature_version").agg(
+                commits=commits.count(),
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.deleted > 0).any(),
                 **{name: commits[name].argmax(commits[sc.COMMIT]) for name in _OF_LAST},
@@ -154,6 +157,7 @@ def _to_history(groups: Sequence[dict[str, Any]]) -> History:
     newest = max(groups, key=lambda group: group[sc.COMMIT], default=None)
     return History(
         last=None if newest is None else _to_commit(newest),
+        commits=sum(group["commits"] for group in groups),
         superseding=any(group["superseding"] for group in groups),
         deleting=any(group["deleting"] for group in groups),
         code_versions={g["feature_version"]: _code_versions(g) for g in groups},

@@ -26,6 +26,7 @@ from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids
 from metaxy_core.store.parts import Parts
+from metaxy_core.store.reading import FILTERABLE, with_commits, with_deletion
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import check_own
 from metaxy_core.store.writing import Incoming, check_duplicates, stamped
@@ -292,7 +293,9 @@ class Committing:
 def _selected(source: Source, ids: ir.Table | None, filters: str | None, *, hard: bool) -> ir.Table:
     records = latest_rows(source) if hard else live_records(source)
     if filters is not None:
-        records = filtered(records, parse_filter(filters), source.feature)
+        known = with_deletion(with_commits(records, source))
+        matching = filtered(known, parse_filter(filters), source.feature, FILTERABLE)
+        records = matching.select(*source.rows.columns)
     if ids is not None:
         records = records.semi_join(ids, list(source.id_columns))
     return records
