@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from metaxy_core.errors import InvalidSetting
+from metaxy_core.errors.base import shown
+
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-_MEMORY: Final = ":memory:"
+_NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 class StoreConfig(BaseModel):
@@ -36,10 +40,20 @@ class StoreConfig(BaseModel):
         """Open the store; a relative path starts at ``root``."""
         from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
 
-        in_memory = self.path == _MEMORY
         return DuckDBMetadataStore(
-            _MEMORY if in_memory else root / Path(self.path).expanduser(),
+            self._address(root),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
             settings=self.settings,
         )
+
+    def _address(self, root: Path) -> str | Path:
+        """The path from the root; one that is no path of a file is left for the store to refuse."""
+        if _NO_FILE.match(self.path) or not self.path:
+            return self.path
+        try:
+            return root / Path(self.path).expanduser()
+        except RuntimeError as error:
+            raise InvalidSetting(
+                f"Setting 'path' of a store is {shown(self.path)}: {error} Write the folder out."
+            ) from error

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core.errors import InvalidFilter, UnknownColumn
+from metaxy_core.errors.base import shown
 from metaxy_core.specs.filter import (
     Binary,
     Column,
@@ -123,7 +124,7 @@ class _Predicates:
     def _column(self, name: str) -> Any:
         if name not in self._known:
             raise UnknownColumn.from_available(
-                self._feature, name, self._known, f"Filter {self._condition.text!r}"
+                self._feature, name, self._known, f"Filter {shown(self._condition.text)}"
             )
         return self._table[name]
 
@@ -135,7 +136,7 @@ class _Predicates:
                 self._feature,
                 f"{written(struct)}.{name}",
                 [f"{written(struct)}.{member}" for member in value.type().names],
-                f"Filter {self._condition.text!r}",
+                f"Filter {shown(self._condition.text)}",
             )
         return value[name]
 

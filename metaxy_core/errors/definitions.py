@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from metaxy_core.errors.base import MetaxyError, nearest
+from metaxy_core.errors.base import MetaxyError, nearest, shown
 from metaxy_core.errors.pointing import pointed
-
-_SHOWN = 200
 
 
 class DefinitionError(MetaxyError):
@@ -21,7 +19,7 @@ class InvalidKey(DefinitionError):
     @classmethod
     def from_value(cls, kind: str, value: object) -> Self:
         return cls(
-            f"{value!r} is no {kind}: write parts of letters, digits, '_' and '-' joined by '/', "
+            f"{shown(value)} is no {kind}: write parts of ASCII letters, digits, '_' and '-' joined by '/', "
             f"such as 'example/video', or a list of such parts."
         )
 
@@ -37,9 +35,8 @@ class InvalidFilter(DefinitionError):
     def from_text(
         cls, text: str, reason: str, start: int | None = None, end: int | None = None
     ) -> Self:
-        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         message = (
-            f"Filter {shown!r}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
+            f"Filter {shown(text)}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
             f"IN, BETWEEN, LIKE, IS NULL and + - * / %."
         )
         if start is not None:
@@ -55,7 +52,7 @@ class UnknownColumn(MetaxyError):
         cls, feature: object, column: str, available: Sequence[str], used_by: str
     ) -> Self:
         return cls(
-            f"{used_by} names column {column!r}, which feature '{feature}' does not have; "
+            f"{used_by} names column {shown(column)}, which feature '{feature}' does not have; "
             f"{nearest(column, available)}"
         )
 

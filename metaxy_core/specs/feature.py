@@ -12,6 +12,7 @@ from metaxy_core.keys import FeatureKey, FieldKey, HasSpec, KeyLike
 from metaxy_core.specs.base import Spec
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.field import FieldSpec
+from metaxy_core.specs.names import ColumnName, StoredText
 from metaxy_core.system_columns import is_reserved
 
 
@@ -50,12 +51,12 @@ class FeatureSpec(Spec):
     """
 
     key: FeatureKey
-    id_columns: tuple[str, ...] = ("sample_uid",)
+    id_columns: tuple[ColumnName, ...] = ("sample_uid",)
     deps: Annotated[tuple[FeatureDep, ...], BeforeValidator(_to_deps)] = ()
     fields: Annotated[tuple[FieldSpec, ...], BeforeValidator(_to_fields)] = (
         FieldSpec(key="default"),
     )
-    description: str | None = None
+    description: StoredText | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     if TYPE_CHECKING:

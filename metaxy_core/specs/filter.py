@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from metaxy_core.errors import InvalidFilter
+from metaxy_core.specs.names import is_storable
 
 Value = str | int | float | Decimal | bool | None
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "+", "-", "*", "/", "%"]
@@ -111,6 +112,8 @@ def parse_filter(text: str) -> Filter:
     if "\0" in text:
         place = text.index("\0")
         raise InvalidFilter.from_text(text, "holds a NUL character", place, place)
+    if not is_storable(text):
+        raise InvalidFilter.from_text(ascii(text), "holds half of a character")
     return _parsed(text)
 
 

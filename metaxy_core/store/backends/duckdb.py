@@ -35,6 +35,7 @@ from metaxy_core.errors import (
 )
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
+from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
@@ -78,9 +79,9 @@ class DuckDBBackend:
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
         self.address = str(database)
-        self._path = None if self.address == MEMORY else Path(self.address)
+        self._path = None if self.address == MEMORY else checked_path(self.address)
         self._read_only = read_only
-        self._lock_timeout = lock_timeout
+        self._lock_timeout = checked_timeout(lock_timeout)
         self.turn = threading.RLock()
         self._kept: set[str] = set()
         self._forgotten: deque[str] = deque()

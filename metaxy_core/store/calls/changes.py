@@ -8,6 +8,7 @@ from typing import Any
 from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.keys import FeatureKey, KeyLike
+from metaxy_core.specs.names import is_storable
 from metaxy_core.store.catalog import Commit
 from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.parts import Calls
@@ -108,4 +109,8 @@ class ChangeCalls(Calls):
     def _committing(self, materialization_id: str | None) -> Committing:
         if not isinstance(materialization_id, str | None):
             raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
+        if materialization_id is not None and not is_storable(materialization_id):
+            raise InvalidWrite.from_argument(
+                "materialization_id", materialization_id[:100], "text without NUL and surrogates"
+            )
         return Committing(self._parts, materialization_id)
