@@ -95,7 +95,7 @@ app.command("describe", epilog="Example: [bold]metaxy describe example/crop[/bol
 )
 app.command(
     "read",
-    epilog="[bold]metaxy read example/crop --filter \"size > 5\"[/bold]: some records."
+    epilog='[bold]metaxy read example/crop --filter "size > 5"[/bold]: some records.'
     "\n\n[bold]metaxy read example/crop --output crops.parquet[/bold]: all, in a file.",
 )(read.read)
 app.command(

@@ -50,7 +50,9 @@ _CONSTANTS: Final = {TokenType.NULL: None, TokenType.TRUE: True, TokenType.FALSE
 _FIRST_OF_NUMBER: Final = (TokenType.NUMBER, TokenType.DOT, TokenType.DASH)
 _QUOTES: Final = ("'", '"', "/*")
 _NO_NAMES: Final = {TokenType.CASE, TokenType.INTERVAL, *Parser.NO_PAREN_FUNCTIONS}
-_NAMES: Final = (frozenset(Parser.ID_VAR_TOKENS) | {TokenType.VAR, TokenType.IDENTIFIER}) - _NO_NAMES
+_NAMES: Final = (
+    frozenset(Parser.ID_VAR_TOKENS) | {TokenType.VAR, TokenType.IDENTIFIER}
+) - _NO_NAMES
 _DEEPEST: Final = 60
 _LONGEST: Final = 250
 _INT64_LIMIT: Final = 2**63
@@ -247,7 +249,9 @@ class Condition:
     def _count(self) -> None:
         self._operations += 1
         if self._operations > _LONGEST:
-            raise self._refusal(f"has more than {_LONGEST} operations; IN takes any number of values")
+            raise self._refusal(
+                f"has more than {_LONGEST} operations; IN takes any number of values"
+            )
 
     def _unexpected(self, expected: str) -> InvalidFilter:
         token = self._token

@@ -33,9 +33,9 @@ from metaxy_core.errors import (
     StoreUnreachable,
     ValueOutOfRange,
 )
+from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
-from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-TYPED = ["'; DROP TABLE example__video; --", "vid\u0435o", "../../x", "\x1b[31mred", "a\nb", "", "%"]
+TYPED = [
+    "'; DROP TABLE example__video; --",
+    "vid\u0435o",
+    "../../x",
+    "\x1b[31mred",
+    "a\nb",
+    "",
+    "%",
+]
 
 
 @pytest.mark.parametrize("typed", TYPED, ids=ascii)
@@ -23,7 +31,7 @@ def test_a_feature_that_is_none_is_refused_in_one_line(filled, typed):
 def test_a_filter_that_is_none_deletes_nothing(filled, typed):
     result = filled.run("delete", "example/video", "--yes", "--filter", typed)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].strip().strip("~") == "^"
+    assert result.stderr.startswith("Error: Filter ")
     assert filled.count("example/video") == 5
 
 

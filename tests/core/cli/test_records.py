@@ -60,7 +60,10 @@ def test_a_table_shows_the_first_records_and_how_many_more(filled):
 def test_columns_and_a_filter_choose(filled):
     arguments = ("--columns", "size,metaxy_commit", "--filter", "size >= 3", "--json")
     found = json.loads(filled.run("read", VIDEO, *arguments).stdout)
-    assert found == [{"size": 3, "metaxy_commit": 1}, {"size": 4, "metaxy_commit": 1}]
+    assert sorted(found, key=lambda row: row["size"]) == [
+        {"size": 3, "metaxy_commit": 1},
+        {"size": 4, "metaxy_commit": 1},
+    ]
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
@@ -73,10 +76,8 @@ def test_a_file_s_ending_says_its_format(filled, ending):
 @pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
 def test_no_record_gives_a_file_too(filled, ending):
     filled.run("read", VIDEO, "--filter", "false", "-o", f"none.{ending}", "--columns", "size")
-    file = filled.folder / f"none.{ending}"
-    assert file.read_text("utf-8", "replace")[:6] in {'"size"', "[]\n", "PAR1\x15\x04"[:6]} or (
-        pl.read_parquet(file).height == 0
-    )
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "json": pl.read_json}[ending]
+    assert read(filled.folder / f"none.{ending}").height == 0
 
 
 def test_a_file_is_whole_or_absent(filled):
