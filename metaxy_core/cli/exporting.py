@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -51,17 +51,13 @@ def export(
         output: the file, which is there as a whole or not at all; stdout where it is None.
         advance: told the number of records after each batch.
     """
-    batches = records.batches()
-    with _opened(output) as file:
+    with closing(records.batches()) as batches, _opened(output) as file:
         first = next(batches, None)
         schema = (records.first(0).to_arrow() if first is None else first).schema
         writer = _WRITERS[layout](file, schema)
-        try:
-            for batch in _chained(first, batches):
-                writer.write(batch)
-                advance(batch.num_rows)
-        finally:
-            batches.close()
+        for batch in _chained(first, batches):
+            writer.write(batch)
+            advance(batch.num_rows)
         writer.close()
 
 

@@ -44,7 +44,7 @@ def tell(message: str) -> None:
 
 
 def complain(error: Exception) -> None:
-    """Say on stderr what went wrong, in one line, and below it the place in a text if it has one."""
+    """Say on stderr what went wrong, in one line, and below it the place in a text if any."""
     message, place = without_place(str(error))
     _say(f"Error: {' '.join(message.split())}{place}", "red")
 

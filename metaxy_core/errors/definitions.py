@@ -19,8 +19,8 @@ class InvalidKey(DefinitionError):
     @classmethod
     def from_value(cls, kind: str, value: object) -> Self:
         return cls(
-            f"{shown(value)} is no {kind}: write parts of ASCII letters, digits, '_' and '-' joined by '/', "
-            f"such as 'example/video', or a list of such parts."
+            f"{shown(value)} is no {kind}: write parts of ASCII letters, digits, '_' and '-' "
+            f"joined by '/', such as 'example/video', or a list of such parts."
         )
 
 
@@ -36,8 +36,8 @@ class InvalidFilter(DefinitionError):
         cls, text: str, reason: str, start: int | None = None, end: int | None = None
     ) -> Self:
         message = (
-            f"Filter {shown(text)}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
-            f"IN, BETWEEN, LIKE, IS NULL and + - * / %."
+            f"Filter {shown(text)}: {reason}. Allowed are columns, literals, comparisons, AND, OR, "
+            f"NOT, IN, BETWEEN, LIKE, IS NULL and + - * / %."
         )
         if start is not None:
             message += "\n" + pointed(text, start, start if end is None else end)

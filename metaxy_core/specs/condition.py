@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from sqlglot import Tokenizer, TokenType
 from sqlglot.errors import SqlglotError
 from sqlglot.parser import Parser
-from sqlglot.tokens import Tokenizer, TokenType
 
 from metaxy_core.errors import InvalidFilter
 from metaxy_core.specs.filter import (

@@ -10,10 +10,10 @@ from metaxy_core.errors import InvalidSpec
 
 
 def is_storable(text: str) -> bool:
-    """Whether a text can be kept: it has no NUL, and is Unicode without lone surrogates.
+    r"""Whether a text can be kept: it has no NUL, and is Unicode without lone surrogates.
 
     Example:
-        >>> is_storable("größe"), is_storable("a\\0b")
+        >>> is_storable("größe"), is_storable("a\0b")
         (True, False)
     """
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ class Records:
             raise InvalidWrite.from_argument("rows", rows, "a whole number of rows")
         return Records(self._name, self._query, rows)
 
-    def batches(self, size: int = 10_000) -> Iterator[pa.Table]:
+    def batches(self, size: int = 10_000) -> Generator[pa.Table]:
         """The records in PyArrow tables of at most ``size`` rows, streamed.
 
         All of them are of one moment, and the store is free for others while they are worked on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from metaxy_core.errors import (
 
 TYPED = [
     "'", '"', "`", ";", "--", "/*", "'; DROP TABLE \"video\"; --", '"; DROP TABLE "video"; --',
-    "\0", "a\0b", "../../etc/passwd", "~", "~nobody-here/x", "file:/tmp/x", "https://x.invalid/y",
-    ":memory:", ":memory:x", "md:x", "\uff56\uff49\uff44\uff45\uff4f", "vid\u0435o", "vid\u200beo", "\u202eoediv", "\ufeff",
+    "\0", "a\0b", "../../etc/passwd",
+    "~", "~nobody-here/x", "file:/tmp/x", "https://x.invalid/y",
+    ":memory:", ":memory:x", "md:x", "\uff56\uff49\uff44\uff45\uff4f",
+    "vid\u0435o", "vid\u200beo", "\u202eoediv", "\ufeff",
     "x" * 10_000, "e\u0301", "\n", "\t", " ", "", "%s", "{0}", "$(id)", "\\", "\ud800", "😀", "ID",
     "main.video", "NULL", "select", "1e999", "\x1b[31m", "?", "$1", "İ", "metaxy_commit", "nan",
 ]  # fmt: skip
@@ -68,8 +71,7 @@ def refused(call: Callable[[], Any]) -> bool:
     try:
         call()
     except MetaxyError as error:
-        assert str(error)
-        return True
+        return bool(str(error))
     return False
 
 
@@ -80,6 +82,14 @@ def declared(key: str, **spec: Any) -> type[mx.Feature]:
         __module__="project",
         __cls_kwargs__={"spec": mx.FeatureSpec(key=key, **{"id_columns": ["id"], **spec})},
     )
+
+
+def count(video: Video, condition: str) -> int:
+    return video.store.read(video.feature, filters=condition).count()
+
+
+def opened(content: dict[str, Any]) -> None:
+    Config(**content).open_store().close()
 
 
 def in_quotes(name: str) -> str:
@@ -182,9 +192,9 @@ def test_a_column_to_read_is_refused_or_one_there_is(video: Video, name: str) ->
 def test_a_filter_changes_nothing_that_it_does_not_find(video: Video, text: str) -> None:
     doubled = text.replace("'", "''")
     for condition in (text, f"id = {text}", f"size = 2 AND id = '{doubled}'"):
-        video.handles(lambda: video.store.read(video.feature, filters=condition).count())
+        video.handles(partial(count, video, condition))
         video.handles(
-            lambda: video.store.resolve_update(video.feature, video.samples, stale_if=condition)
+            partial(video.store.resolve_update, video.feature, video.samples, stale_if=condition)
         )
     video.handles(lambda: video.store.delete(video.feature, filters=f"({text}) AND false"))
 
@@ -279,7 +289,7 @@ def test_a_lock_timeout_is_a_number_of_seconds(seconds: Any) -> None:
 @QUICK
 def test_settings_are_refused_or_taken(name: str, value: str) -> None:
     for options in ({name: value}, {"threads": value}, {"memory_limit": value}):
-        refused(lambda: mx.DuckDBMetadataStore(":memory:", settings=options).close())
+        refused(partial(mx.DuckDBMetadataStore, ":memory:", settings=options))
 
 
 @given(text=texts)
@@ -293,7 +303,7 @@ def test_a_configuration_is_refused_or_taken(text: str) -> None:
         {"stores": {"default": {**store, "lock_timeout": text}}},
         {"stores": {"default": {**store, text: text}}},
     ):
-        refused(lambda: Config(**content).open_store().close())
+        refused(partial(opened, content))
     refused(lambda: Config.load(text or "x"))
 
 

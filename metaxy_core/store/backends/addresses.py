@@ -26,9 +26,9 @@ def checked_path(address: str) -> Path:
             f"'metadata.duckdb', or ':memory:'. A file of this very name is "
             f"{shown('./' + address)}."
         )
+    if not address or not is_storable(address):
+        raise StoreUnreachable(f"The store {shown(address)} has no name that a file can have.")
     try:
-        if not address or not is_storable(address):
-            raise ValueError("a path has at least one character, and no NUL")
         path = Path(address).absolute()
         path.exists()
     except (OSError, ValueError) as error:

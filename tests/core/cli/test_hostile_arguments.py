@@ -1,4 +1,4 @@
-"""Arguments of the command are refused in one line or taken literally; the store stays as it was."""
+"""Arguments of the command are refused in one line or taken literally; the store stays."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ def test_a_table_shows_the_first_records_and_how_many_more(filled):
 def test_columns_and_a_filter_choose(filled):
     arguments = ("--columns", "size,metaxy_commit", "--filter", "size >= 3", "--json")
     found = json.loads(filled.run("read", VIDEO, *arguments).stdout)
-    assert sorted(found, key=lambda row: row["size"]) == [
+    found.sort(key=lambda row: row["size"])
+    assert found == [
         {"size": 3, "metaxy_commit": 1},
         {"size": 4, "metaxy_commit": 1},
     ]
