@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+import sys
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from metaxy_core.cli import explain, features, graph, history, lock, migrate, plan, status
+from metaxy_core.cli import (
+    compact,
+    delete,
+    describe,
+    explain,
+    features,
+    graph,
+    history,
+    lock,
+    migrate,
+    plan,
+    read,
+    status,
+)
 from metaxy_core.cli.options import SELECTION, ConfigOption, EntrypointOption, StoreOption
 from metaxy_core.cli.printing import complain
 from metaxy_core.cli.project import Project
 from metaxy_core.errors import MetaxyError
 
+DONE: Final = 0
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+
 
 class _Commands(TyperGroup):
-    """Commands that end a known error with one line and exit code 1, and no traceback."""
+    """Commands that end with one line and an exit code of their own, and no traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except MetaxyError as error:
             complain(error)
-            raise typer.Exit(1) from error
+            raise typer.Exit(FAILED) from error
+        except (KeyboardInterrupt, typer.Abort) as error:
+            complain(Exception("interrupted."))
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:  # who reads has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(DONE) from error
+        return result
 
 
 app = typer.Typer(
@@ -33,7 +60,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Start with [bold]metaxy list -e FILE[/bold], where FILE defines your features.",
+    epilog="Start with [bold]metaxy list -e FILE[/bold], where FILE defines your features."
+    "\n\nExit codes: 0 done; 1 an error, or a difference with --exit-code; 2 wrong usage; 130 "
+    "interrupted.",
 )
 
 
@@ -87,6 +116,23 @@ app.command(
 app.command("lineage", epilog="Example: [bold]metaxy lineage example/crop v1 --json[/bold]")(
     explain.lineage
 )
+app.command("describe", epilog="Example: [bold]metaxy describe example/crop[/bold]")(
+    describe.describe
+)
+app.command(
+    "read",
+    epilog='[bold]metaxy read example/crop --filter "size > 5"[/bold]: some records.'
+    "\n\n[bold]metaxy read example/crop --output crops.parquet[/bold]: all, in a file.",
+)(read.read)
+app.command(
+    "delete",
+    epilog="[bold]metaxy delete example/crop --orphaned --dry-run[/bold]: how many there are."
+    "\n\n[bold]metaxy delete example/crop --ids gone.csv --yes[/bold]: these, without asking.",
+)(delete.delete)
+app.command(
+    "compact",
+    epilog="Example: [bold]metaxy compact example/crop --keep 90d[/bold]",
+)(compact.compact)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.command(
     "history",

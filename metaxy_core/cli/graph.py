@@ -14,6 +14,7 @@ from metaxy_core.cli.options import (
     EntrypointOption,
     Format,
     FormatOption,
+    JsonOption,
     OutputOption,
     SelectionArgument,
     StoreOption,
@@ -41,15 +42,18 @@ _SIDE = "'code', 'store', 'store:SNAPSHOT', a module or a .py file"
 def render(
     context: typer.Context,
     selection: SelectionArgument = None,
-    layout: FormatOption = Format.TERMINAL,
+    *,
+    layout: FormatOption = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     store: StoreOption = None,
     entrypoint: EntrypointOption = None,
 ) -> None:
     """Draw the features with their fields, versions and dependencies."""
     with Project.from_options(context, config, store, entrypoint).features() as graph:
-        show(_rendered(graph, layout, select(graph, *selection or ())), output)
+        keys = select(graph, *selection or ())
+        show(_rendered(graph, _chosen(layout, as_json=as_json), keys), output)
 
 
 @app.command(
@@ -62,8 +66,9 @@ def diff(
     old: Annotated[str, typer.Argument(help=f"How it was: {_SIDE}.")] = "store",
     new: Annotated[str, typer.Argument(help="How it is: the same choice.")] = "code",
     *,
-    layout: FormatOption = Format.TERMINAL,
+    layout: FormatOption = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 where the two differ.")
     ] = False,
@@ -79,11 +84,18 @@ def diff(
     """
     from metaxy_core.graph.diff import diff_graphs
 
+    chosen = _chosen(layout, as_json=as_json)
     project = Project.from_options(context, config, store, entrypoint)
     found = diff_graphs(_side(old, project), _side(new, project))
-    show(_rendered_diff(found, layout), output)
+    show(_rendered_diff(found, chosen), output)
     if exit_code and found:
         raise typer.Exit(1)
+
+
+def _chosen(layout: Format | None, *, as_json: bool) -> Format:
+    if as_json and layout not in (None, Format.JSON):
+        raise typer.BadParameter("--json and another --format exclude each other")
+    return Format.JSON if as_json else layout or Format.TERMINAL
 
 
 def _side(side: str, project: Project) -> FeatureGraph:

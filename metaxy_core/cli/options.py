@@ -50,7 +50,10 @@ EntrypointOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What to print.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", "-f", help="What to print; for the terminal where it is not given."),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of the terminal."),
@@ -67,3 +70,12 @@ SelectionArgument = Annotated[
     typer.Argument(metavar="SELECTION", help="Which features, see below; all where none is given."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+FeatureArgument = Annotated[str, typer.Argument(metavar="FEATURE", help="Key of a feature.")]
+FilterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="TEXT",
+        help="Only records for which this holds, such as \"duration > 1.5 AND path LIKE '%.mp4'\".",
+    ),
+]

@@ -11,8 +11,11 @@ from typing import IO, TYPE_CHECKING
 
 import typer
 
+from metaxy_core.errors.pointing import without_place
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress
 
 _PLAIN_WIDTH = 1_000
 _PATIENCE = 2.0
@@ -41,13 +44,14 @@ def tell(message: str) -> None:
 
 
 def complain(error: Exception) -> None:
-    """Say on stderr what went wrong, in one line."""
-    _say(f"Error: {' '.join(str(error).split())}", "red")
+    """Say on stderr what went wrong, in one line, and below it the place in a text if any."""
+    message, place = without_place(str(error))
+    _say(f"Error: {' '.join(message.split())}{place}", "red")
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[object], None]]:
-    """A line on stderr, as long as the block runs, that says what is worked on.
+    """A bar on stderr, as long as the block runs, that says what is worked on.
 
     Without a terminal there are lines only once it has taken a while.
 
@@ -55,15 +59,50 @@ def progress(what: str, total: int) -> Iterator[Callable[[object], None]]:
         What to call with each item that is begun.
     """
     console, started, numbers = _console(stderr=True), time.monotonic(), count(1)
-    with console.status(what) as status:
+    with _bar(console, "{task.completed}/{task.total}") as bar:
+        task = bar.add_task(what, total=total)
 
         def begin(item: object) -> None:
-            message = f"{what} {item} ({next(numbers)} of {total})"
-            status.update(message)
+            number = next(numbers)
+            message = f"{what} {item}"
+            bar.update(task, completed=number - 1, description=message)
             if not console.is_terminal and time.monotonic() - started > _PATIENCE:
-                console.print(message, markup=False, highlight=False, soft_wrap=True)
+                line = f"{message} ({number} of {total})"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         yield begin
+
+
+@contextmanager
+def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, in a terminal, that counts rows.
+
+    Args:
+        what: what is done.
+        total: how many rows there will be, where that is known.
+
+    Yields:
+        What to call with the number of rows that were done.
+    """
+    with _bar(_console(stderr=True), "{task.completed:,} rows") as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(rows: int) -> None:
+            bar.update(task, advance=rows)
+
+        yield advance
+
+
+def _bar(console: Console, told: str) -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn(told, markup=False),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _print(result: RenderableType, console: Console) -> None:
@@ -75,13 +114,18 @@ def _print(result: RenderableType, console: Console) -> None:
 
 def _say(message: str, style: str) -> None:
     console = _console(stderr=True)
-    console.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+    shown = "".join(c if c.isprintable() or c == "\n" else "·" for c in message)
+    console.print(shown, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(file=file, stderr=stderr)
+    class PipedConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = PipedConsole(file=file, stderr=stderr)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     return console

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.errors import ConfigUnreadable, InvalidSetting, UnknownSetting
+from metaxy_core.errors.base import shown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -23,8 +24,15 @@ def find_file(given: Path | str | None) -> Path | None:
     """The metaxy.toml that was given, named by the environment, or found in a folder above."""
     named = given or os.environ.get(FILE_VARIABLE)
     if named:
-        file = Path(named).expanduser().absolute()
-        if not file.is_file():
+        try:
+            file = Path(named).expanduser().absolute()
+            exists = file.is_file()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigUnreadable(
+                f"The configuration {shown(str(named))} cannot be found: {shown(str(error))}; "
+                f"correct the path."
+            ) from error
+        if not exists:
             by = "" if given else f", which {FILE_VARIABLE} names,"
             raise ConfigUnreadable(
                 f"The configuration {str(file)!r}{by} is no file; correct the path."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
@@ -73,6 +73,14 @@ class Config(BaseSettings):
     )
     _file: Path | None = PrivateAttr(default=None)
 
+    def __init__(self, /, _read_from: Path | None = None, **content: Any) -> None:
+        try:
+            super().__init__(**content)
+        except ValidationError as error:
+            raise explained(error, content, _read_from, _settings_beside) from None
+        except SettingsError as error:
+            raise InvalidSetting(f"A METAXY_* variable cannot be read: {error}") from error
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -100,12 +108,7 @@ class Config(BaseSettings):
         """
         found = find_file(file)
         content = {} if found is None else read_file(found)
-        try:
-            config = cls(**content)
-        except ValidationError as error:
-            raise explained(error, content, found, _settings_beside) from None
-        except SettingsError as error:
-            raise InvalidSetting(f"A METAXY_* variable cannot be read: {error}") from error
+        config = cls(_read_from=found, **content)
         config._file = found
         return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -10,11 +11,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
 
 from metaxy_core.config.environment import from_environment, to_names
+from metaxy_core.errors import InvalidSetting
+from metaxy_core.errors.base import shown
 
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-_MEMORY: Final = ":memory:"
+_NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 class StoreConfig(BaseModel):
@@ -60,17 +63,27 @@ class StoreConfig(BaseModel):
         """
         from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
 
-        path = from_environment(self.path, f"{setting}.path")
         settings = {
             name: from_environment(value, f"{setting}.settings.{name}")
             for name, value in self.settings.items()
         }
-        in_memory = path == _MEMORY
         return DuckDBMetadataStore(
-            _MEMORY if in_memory else root / Path(path).expanduser(),
+            self._address(root, from_environment(self.path, f"{setting}.path")),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
             settings=settings,
             fallback=fallback,
             hash=self.hash,
         )
+
+    @staticmethod
+    def _address(root: Path, path: str) -> str | Path:
+        """The path from the root; one that is no path of a file is left for the store to refuse."""
+        if _NO_FILE.match(path) or not path:
+            return path
+        try:
+            return root / Path(path).expanduser()
+        except RuntimeError as error:
+            raise InvalidSetting(
+                f"Setting 'path' of a store is {shown(path)}: {error} Write the folder out."
+            ) from error

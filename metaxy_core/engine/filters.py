@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection, Sequence
 from datetime import datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core.errors import InvalidFilter, UnknownColumn
+from metaxy_core.errors.base import shown
 from metaxy_core.specs.filter import (
     Binary,
     Column,
@@ -14,10 +17,14 @@ from metaxy_core.specs.filter import (
     Filter,
     IsNull,
     Junction,
+    Member,
     Membership,
     Negation,
     Predicate,
+    Value,
+    written,
 )
+from metaxy_core.system_columns import is_reserved
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -38,15 +45,22 @@ _ARITHMETIC = {
     "/": operator.truediv,
     "%": operator.mod,
 }
+_LONGEST_DECIMAL = 18
 
 
-def filtered(table: ir.Table, condition: Filter | None, feature: object) -> ir.Table:
+def filtered(
+    table: ir.Table,
+    condition: Filter | None,
+    feature: object,
+    system: Collection[str] = (),
+) -> ir.Table:
     """The rows of a table for which a filter is true.
 
     Args:
         table: the rows.
         condition: the filter; None keeps every row.
         feature: named in errors.
+        system: the system columns that the filter may read; those on disk are nobody's business.
 
     Raises:
         UnknownColumn: the filter reads a column that the table does not have.
@@ -54,14 +68,18 @@ def filtered(table: ir.Table, condition: Filter | None, feature: object) -> ir.T
     """
     if condition is None:
         return table
-    return table.filter(_Predicates(table, condition, feature).truth(condition.predicate))
+    known = [name for name in table.columns if name in system or not is_reserved(name)]
+    return table.filter(_Predicates(table, condition, feature, known).truth(condition.predicate))
 
 
 class _Predicates:
     """One walk over a filter; knows the table and what to say when types do not fit."""
 
-    def __init__(self, table: ir.Table, condition: Filter, feature: object) -> None:
+    def __init__(
+        self, table: ir.Table, condition: Filter, feature: object, known: Sequence[str]
+    ) -> None:
         self._table = table
+        self._known = known
         self._condition = condition
         self._feature = feature
 
@@ -71,14 +89,16 @@ class _Predicates:
         self._require(_family(value.type()) in {"boolean", "null"}, "is not true or false", value)
         return value.cast("boolean")
 
-    def _value(self, predicate: Predicate) -> Any:
+    def _value(self, predicate: Predicate) -> Any:  # noqa: C901 - one case per kind of node
         import ibis
 
         match predicate:
             case Column(name):
                 return self._column(name)
+            case Member(struct, name):
+                return self._member(struct, name)
             case Constant(value):
-                return ibis.null() if value is None else ibis.literal(value)
+                return ibis.null() if value is None else _literal(value)
             case Binary("like", left, Constant(str(pattern))):
                 text = self._value(left)
                 self._require(_family(text.type()) == "text", "is no text to LIKE", text)
@@ -102,11 +122,23 @@ class _Predicates:
         raise AssertionError(predicate)
 
     def _column(self, name: str) -> Any:
-        if name not in self._table.columns:
+        if name not in self._known:
             raise UnknownColumn.from_available(
-                self._feature, name, self._table.columns, f"Filter {self._condition.text!r}"
+                self._feature, name, self._known, f"Filter {shown(self._condition.text)}"
             )
         return self._table[name]
+
+    def _member(self, struct: Column | Member, name: str) -> Any:
+        value = self._value(struct)
+        self._require(value.type().is_struct(), f"has no member {name!r}", value)
+        if name not in value.type().names:
+            raise UnknownColumn.from_available(
+                self._feature,
+                f"{written(struct)}.{name}",
+                [f"{written(struct)}.{member}" for member in value.type().names],
+                f"Filter {shown(self._condition.text)}",
+            )
+        return value[name]
 
     def _number(self, predicate: Predicate) -> Any:
         value = self._value(predicate)
@@ -130,7 +162,7 @@ class _Predicates:
 
         given = self._value(operand)
         matches = [
-            self._comparison("=", given, ibis.literal(item.value))
+            self._comparison("=", given, _literal(item.value))
             for item in values
             if item.value is not None
         ]
@@ -138,7 +170,7 @@ class _Predicates:
             return ibis.null("boolean")
         if _family(given.type()) == "time":
             return ibis.or_(*matches)
-        found = given.isin([item.value for item in values if item.value is not None])
+        found = given.isin([_literal(item.value) for item in values if item.value is not None])
         return found if len(matches) == len(values) else found | ibis.null("boolean")
 
     def _time(self, value: Any, kind: dt.DataType) -> Any:
@@ -158,6 +190,20 @@ class _Predicates:
                 self._condition.text,
                 f"{value.get_name()}, {value.type()} of '{self._feature}', {problem}",
             )
+
+
+def _literal(value: Value) -> ir.Scalar:
+    """A value with a type that holds it: a number of many digits is a float, as in SQL."""
+    import ibis
+
+    if not isinstance(value, Decimal):
+        return ibis.literal(value)
+    _, digits, exponent = value.as_tuple()
+    scale = max(0, -int(exponent))
+    precision = max(len(digits) + max(0, int(exponent)), scale)
+    if precision > _LONGEST_DECIMAL:
+        return ibis.literal(float(value), "float64")
+    return ibis.literal(value, f"decimal({precision}, {scale})")
 
 
 def _is_iso(text: str) -> bool:

@@ -26,6 +26,7 @@ from metaxy_core.errors.data import (
     UnexpectedColumn,
     UnknownRecord,
     UnsupportedFrame,
+    ValueOutOfRange,
     WrongColumnType,
 )
 from metaxy_core.errors.definitions import (
@@ -132,5 +133,6 @@ __all__ = [
     "UnknownVersion",
     "UnmappedField",
     "UnsupportedFrame",
+    "ValueOutOfRange",
     "WrongColumnType",
 ]

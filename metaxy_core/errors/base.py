@@ -21,6 +21,12 @@ def listing(values: Iterable[object], limit: int = 5) -> str:
     return ", ".join(shown[:limit]) + more
 
 
+def shown(value: object, limit: int = 200) -> str:
+    """A value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def nearest(value: object, known: Sequence[object]) -> str:
     """What was probably meant, or else what there is."""
     names = [str(name) for name in known]

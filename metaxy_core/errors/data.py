@@ -106,6 +106,17 @@ class UnknownRecord(DataError):
     """A record that the store does not hold."""
 
 
+class ValueOutOfRange(DataError):
+    """A calculation whose result the database cannot hold."""
+
+    @classmethod
+    def from_reason(cls, reason: str) -> Self:
+        return cls(
+            f"A value does not fit its type: {reason}. Correct the numbers in the filter or the "
+            f"frame; nothing was done."
+        )
+
+
 class UnsupportedFrame(DataError):
     """An object that is no data frame."""
 

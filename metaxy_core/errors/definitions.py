@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from metaxy_core.errors.base import MetaxyError, nearest
+from metaxy_core.errors.base import MetaxyError, nearest, shown
+from metaxy_core.errors.pointing import pointed
 
 
 class DefinitionError(MetaxyError):
@@ -18,8 +19,8 @@ class InvalidKey(DefinitionError):
     @classmethod
     def from_value(cls, kind: str, value: object) -> Self:
         return cls(
-            f"{value!r} is no {kind}: write parts of letters, digits, '_' and '-' joined by '/', "
-            f"such as 'example/video', or a list of such parts."
+            f"{shown(value)} is no {kind}: write parts of ASCII letters, digits, '_' and '-' "
+            f"joined by '/', such as 'example/video', or a list of such parts."
         )
 
 
@@ -31,11 +32,16 @@ class InvalidFilter(DefinitionError):
     """Filter text outside the allowed operations."""
 
     @classmethod
-    def from_text(cls, text: str, reason: str) -> Self:
-        return cls(
-            f"Filter {text!r}: {reason}. Allowed are columns, literals, comparisons, AND, OR, NOT, "
-            f"IN, BETWEEN, LIKE, IS NULL and + - * / %."
+    def from_text(
+        cls, text: str, reason: str, start: int | None = None, end: int | None = None
+    ) -> Self:
+        message = (
+            f"Filter {shown(text)}: {reason}. Allowed are columns, literals, comparisons, AND, OR, "
+            f"NOT, IN, BETWEEN, LIKE, IS NULL and + - * / %."
         )
+        if start is not None:
+            message += "\n" + pointed(text, start, start if end is None else end)
+        return cls(message)
 
 
 class UnknownColumn(MetaxyError):
@@ -46,7 +52,7 @@ class UnknownColumn(MetaxyError):
         cls, feature: object, column: str, available: Sequence[str], used_by: str
     ) -> Self:
         return cls(
-            f"{used_by} names column {column!r}, which feature '{feature}' does not have; "
+            f"{used_by} names column {shown(column)}, which feature '{feature}' does not have; "
             f"{nearest(column, available)}"
         )
 

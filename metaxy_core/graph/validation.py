@@ -210,11 +210,12 @@ def _check_collisions(
     brought: dict[str, FeatureKey] = {}
     for dep in deps:
         for name in carried_columns(dep, definitions[dep.feature]):
-            if name in grain_of(definition.spec, definitions):
+            folded = name.lower()
+            if folded in {own.lower() for own in grain_of(definition.spec, definitions)}:
                 raise ColumnCollision.from_id(definition.key, name, name, dep.feature)
-            if name in brought:
-                raise ColumnCollision.from_deps(definition.key, name, brought[name], dep.feature)
-            brought[name] = dep.feature
+            if folded in brought:
+                raise ColumnCollision.from_deps(definition.key, name, brought[folded], dep.feature)
+            brought[folded] = dep.feature
 
 
 def carried_columns(dep: FeatureDep, upstream: FeatureDefinition) -> list[str]:

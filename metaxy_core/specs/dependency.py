@@ -13,6 +13,7 @@ from metaxy_core.specs.base import Spec
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.specs.lineage import Lineage
 from metaxy_core.specs.mapping import FieldsMapping
+from metaxy_core.specs.names import ColumnName
 
 
 class FrozenNames(dict[str, str]):
@@ -47,8 +48,8 @@ class FeatureDep(Spec):
     """
 
     feature: FeatureKey = Field(validation_alias=FEATURE_IN_FEATURE_DEP)
-    columns: tuple[str, ...] | None = None
-    rename: Annotated[Mapping[str, str], AfterValidator(FrozenNames)] = Field(
+    columns: tuple[ColumnName, ...] | None = None
+    rename: Annotated[Mapping[ColumnName, ColumnName], AfterValidator(FrozenNames)] = Field(
         default_factory=dict, validate_default=True
     )
     filter: str | None = None

@@ -13,6 +13,7 @@ from metaxy_core.keys import FeatureKey, FieldKey, HasSpec, KeyLike
 from metaxy_core.specs.base import Spec
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.field import FieldSpec
+from metaxy_core.specs.names import ColumnName, StoredText
 from metaxy_core.system_columns import is_reserved
 
 _TAG = re.compile(r"[A-Za-z0-9_.:/-]+")
@@ -67,12 +68,12 @@ class FeatureSpec(Spec):
     """
 
     key: FeatureKey
-    id_columns: tuple[str, ...] = ("sample_uid",)
+    id_columns: tuple[ColumnName, ...] = ("sample_uid",)
     deps: Annotated[tuple[FeatureDep, ...], BeforeValidator(_to_deps)] = ()
     fields: Annotated[tuple[FieldSpec, ...], BeforeValidator(_to_fields)] = (
         FieldSpec(key="default"),
     )
-    description: str | None = None
+    description: StoredText | None = None
     tags: Annotated[dict[str, str], BeforeValidator(_to_tags)] = Field(default_factory=dict)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     cost_per_record: Cost | None = None

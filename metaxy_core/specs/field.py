@@ -11,13 +11,14 @@ from metaxy_core.compat import FEATURE_IN_FIELD_DEP
 from metaxy_core.errors import InvalidSpec
 from metaxy_core.keys import FeatureKey, FieldKey, KeyLike
 from metaxy_core.specs.base import Spec
+from metaxy_core.specs.names import ColumnName, StoredText
 
 
 def _code_version(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-CodeVersion = Annotated[str, BeforeValidator(_code_version), Field(min_length=1)]
+CodeVersion = Annotated[StoredText, BeforeValidator(_code_version), Field(min_length=1)]
 
 
 class FieldDep(Spec):
@@ -61,8 +62,8 @@ class FieldSpec(Spec):
     key: FieldKey
     code_version: CodeVersion = "1"
     deps: tuple[FieldDep, ...] | None = None
-    version_from: tuple[str, ...] = ()
-    description: str | None = None
+    version_from: tuple[ColumnName, ...] = ()
+    description: StoredText | None = None
 
     if TYPE_CHECKING:
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 from metaxy_core.errors import InvalidFilter
+from metaxy_core.specs.names import is_storable
 
 Value = str | int | float | Decimal | bool | None
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "+", "-", "*", "/", "%"]
@@ -17,6 +18,14 @@ Operator = Literal["=", "<>", "<", "<=", ">", ">=", "like", "+", "-", "*", "/", 
 class Column:
     """A column of the filtered feature."""
 
+    name: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a struct column, written ``column.member``."""
+
+    struct: Column | Member
     name: str
 
 
@@ -71,7 +80,7 @@ class Membership:
     values: tuple[Constant, ...]
 
 
-Predicate = Column | Constant | Binary | Junction | Negation | IsNull | Membership
+Predicate = Column | Member | Constant | Binary | Junction | Negation | IsNull | Membership
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,8 @@ def parse_filter(text: str) -> Filter:
     """Parse SQL text into a filter.
 
     Raises:
-        InvalidFilter: the text does not parse, or uses anything outside the allowed operations.
+        InvalidFilter: the text does not parse, or uses anything outside the allowed operations; the
+            message points at the place.
 
     Example:
         >>> parse_filter("duration > 1.5").predicate
@@ -100,47 +110,18 @@ def parse_filter(text: str) -> Filter:
     if not isinstance(text, str):
         raise InvalidFilter.from_text(repr(text), "is no text")
     if "\0" in text:
-        raise InvalidFilter.from_text(text, "holds a NUL character")
+        place = text.index("\0")
+        raise InvalidFilter.from_text(text, "holds a NUL character", place, place)
+    if not is_storable(text):
+        raise InvalidFilter.from_text(ascii(text), "holds half of a character")
     return _parsed(text)
 
 
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> Filter:
-    import sqlglot
-    from sqlglot.errors import SqlglotError
+    from metaxy_core.specs.condition import Condition
 
-    try:
-        parsed = sqlglot.parse(text)
-        if len(parsed) != 1 or parsed[0] is None:
-            raise InvalidFilter.from_text(text, "is not one condition")
-        predicate = _Translation(text).predicate(parsed[0])
-    except RecursionError as error:
-        raise InvalidFilter.from_text(text, "is nested too deeply") from error
-    except SqlglotError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InvalidFilter.from_text(text, f"does not parse: {reason}") from error
-    if not _is_condition(predicate):
-        raise InvalidFilter.from_text(text, "is a value, not a condition")
-    return Filter(text, predicate)
-
-
-def _number(text: str) -> int | Decimal:
-    value = Decimal(text)
-    whole = text.isdigit() and value < _INT64_LIMIT
-    return int(text) if whole else value
-
-
-_INT64_LIMIT = 2**63
-
-
-def _is_condition(predicate: Predicate) -> bool:
-    match predicate:
-        case Constant(value):
-            return isinstance(value, bool)
-        case Binary(operator):
-            return operator not in ("+", "-", "*", "/", "%")
-        case _:
-            return True
+    return Filter(text, Condition(text).predicate())
 
 
 def columns_of(predicate: Predicate) -> frozenset[str]:
@@ -148,6 +129,8 @@ def columns_of(predicate: Predicate) -> frozenset[str]:
     match predicate:
         case Column(name):
             return frozenset({name})
+        case Member(struct):
+            return columns_of(struct)
         case Binary(_, left, right) | Junction(_, left, right):
             return columns_of(left) | columns_of(right)
         case Negation(operand) | IsNull(operand) | Membership(operand, _):
@@ -156,85 +139,11 @@ def columns_of(predicate: Predicate) -> frozenset[str]:
             return frozenset()
 
 
-class _Translation:
-    """One walk over a parsed text; keeps the text for messages."""
+def written(column: Column | Member) -> str:
+    """A column or member as it is written in a filter, for messages.
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def predicate(self, node: Any) -> Predicate:
-        """The tree of a node; some nodes carry their own NOT."""
-        found = self._positive(node)
-        return Negation(found) if node.args.get("negate") else found
-
-    def _positive(self, node: Any) -> Predicate:
-        from sqlglot import expressions as exp
-
-        operators: dict[type, Operator] = {
-            exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
-            exp.Like: "like", exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%",
-        }  # fmt: skip
-        match node:
-            case exp.Paren():
-                return self.predicate(node.this)
-            case exp.And() | exp.Or():
-                name: Literal["and", "or"] = "and" if isinstance(node, exp.And) else "or"
-                return Junction(name, self.predicate(node.left), self.predicate(node.right))
-            case exp.Not():
-                return Negation(self.predicate(node.this))
-            case exp.Is():
-                return self._identity(node)
-            case exp.In():
-                return self._membership(node)
-            case exp.Between():
-                operand = self.predicate(node.this)
-                low, high = self.predicate(node.args["low"]), self.predicate(node.args["high"])
-                return Junction("and", Binary(">=", operand, low), Binary("<=", operand, high))
-            case exp.Column() if not node.table:
-                return Column(node.name)
-            case exp.Literal() | exp.Boolean() | exp.Null() | exp.Neg():
-                return Constant(self._value(node))
-        operator = operators.get(type(node))
-        if operator is None:
-            raise self._refusal(node)
-        left, right = self.predicate(node.left), self.predicate(node.right)
-        if operator == "like" and not (
-            isinstance(right, Constant) and isinstance(right.value, str)
-        ):
-            raise self._refusal(node)
-        return Binary(operator, left, right)
-
-    def _identity(self, node: Any) -> Predicate:
-        operand, right = self.predicate(node.this), self.predicate(node.expression)
-        if right == Constant(None):
-            return IsNull(operand)
-        if isinstance(right, Constant) and isinstance(right.value, bool):
-            return Junction("and", Negation(IsNull(operand)), Binary("=", operand, right))
-        raise self._refusal(node)
-
-    def _membership(self, node: Any) -> Predicate:
-        if node.args.get("query") or not node.expressions:
-            raise self._refusal(node)
-        values = tuple(Constant(self._value(item)) for item in node.expressions)
-        return Membership(self.predicate(node.this), values)
-
-    def _value(self, node: Any) -> Value:
-        from sqlglot import expressions as exp
-
-        match node:
-            case exp.Null():
-                return None
-            case exp.Boolean():
-                return bool(node.this)
-            case exp.Neg():
-                value = self._value(node.this)
-                if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-                    return -value
-            case exp.Literal() if node.is_string:
-                return str(node.this)
-            case exp.Literal():
-                return _number(str(node.this))
-        raise self._refusal(node)
-
-    def _refusal(self, node: Any) -> InvalidFilter:
-        return InvalidFilter.from_text(self.text, f"uses {node.sql()!r}, which is not allowed")
+    Example:
+        >>> written(Member(Column("metadata"), "duration"))
+        'metadata.duration'
+    """
+    return column.name if isinstance(column, Column) else f"{written(column.struct)}.{column.name}"

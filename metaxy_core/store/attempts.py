@@ -18,7 +18,7 @@ from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import SHOWN, check_ids, shown_ids
 from metaxy_core.store.inputs import open_inputs
 from metaxy_core.store.parts import Parts
-from metaxy_core.store.reading import Records
+from metaxy_core.store.reading import Query, Records
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.writing import Incoming
 
@@ -63,19 +63,18 @@ class Attempts:
 
     def records(self) -> Records:
         """The last failure of each record that was not done since."""
+        backend, sources = self._parts.backend, self._parts.sources
 
-        def fetch() -> pa.Table:
-            backend, sources = self._parts.backend, self._parts.sources
-            with backend.snapshot() as snapshot:
-                own = sources.open(snapshot, self._plan.definition)
-                work = sources.open_work(snapshot, self._plan, own)
-                attempts = sources.open_attempts(snapshot, self._plan, work)
-                if attempts is None:
-                    return _nothing(self._plan, work.rows)
-                found = unresolved(self._plan, attempts, live_records(work))
-                return snapshot.fetch(backend.sql(lambda: found.select(*self._plan.grain, *_SHOWN)))
+        def wanted(snapshot: Snapshot, limit: int | None) -> ir.Table:
+            own = sources.open(snapshot, self._plan.definition)
+            work = sources.open_work(snapshot, self._plan, own)
+            attempts = sources.open_attempts(snapshot, self._plan, work)
+            if attempts is None:
+                return backend.stage("metaxy_no_failures", _nothing(self._plan, work.rows))
+            found = unresolved(self._plan, attempts, live_records(work))
+            return found.select(*self._plan.grain, *_SHOWN).limit(limit)
 
-        return Records(str(self._plan.key), fetch)
+        return Records(str(self._plan.key), Query(backend, wanted, lambda found: found))
 
     # ------------------------------------------------------------------ what failed
 

@@ -76,6 +76,7 @@ class History:
     Attributes:
         last: the newest commit, or None before the first.
         last_change: the newest commit that changed what records hold, which a rebase does not.
+        commits: how many there are.
         superseding: whether any commit replaced earlier rows.
         deleting: whether any commit deleted records.
         code_versions: for each feature version in use, the code version of each field.
@@ -83,6 +84,7 @@ class History:
 
     last: Commit | None
     last_change: Commit | None
+    commits: int
     superseding: bool
     deleting: bool
     code_versions: dict[str, dict[FieldKey, str]]
@@ -182,6 +184,7 @@ class Catalog:
             commits = commits.mutate(changing=commits.operation.notin(sorted(LEAVING_DATA)))
             told = {"superseded": SUPERSEDED_THERE} if SUPERSEDED_THERE in commits.columns else {}
             groups = commits.group_by("feature", "feature_version", "changing").agg(
+                commits=commits.count(),
                 superseding=(commits.superseded > 0).any(),
                 deleting=(commits.deleted > 0).any(),
                 **{
@@ -201,6 +204,7 @@ def _to_history(groups: Sequence[dict[str, Any]]) -> History:
     return History(
         last=_newest(groups),
         last_change=_newest([group for group in groups if group["changing"]]),
+        commits=sum(group["commits"] for group in groups),
         superseding=any(group["superseding"] for group in groups),
         deleting=any(group["deleting"] for group in groups),
         code_versions={g["feature_version"]: _code_versions(g) for g in groups},

@@ -20,6 +20,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import parse_filter
+from metaxy_core.specs.names import is_storable
 from metaxy_core.store.backends.base import Transaction
 from metaxy_core.store.catalog import DELETE, HARD_DELETE, REBASE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
@@ -29,6 +30,7 @@ from metaxy_core.store.keeping import keep_versions
 from metaxy_core.store.layers import is_layered
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Parts
+from metaxy_core.store.reading import FILTERABLE, with_commits, with_deletion
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.sources import check_own
 from metaxy_core.store.tolerance import Same, fields_of, rules_of
@@ -76,6 +78,10 @@ class Committing:
     def __init__(self, parts: Parts, materialization_id: str | None) -> None:
         if not isinstance(materialization_id, str | None):
             raise InvalidWrite.from_argument("materialization_id", materialization_id, "text")
+        if materialization_id is not None and not is_storable(materialization_id):
+            raise InvalidWrite.from_argument(
+                "materialization_id", materialization_id[:100], "text without NUL and surrogates"
+            )
         self._backend = parts.backend
         self._tables = parts.tables
         self._catalog = parts.catalog
@@ -399,7 +405,9 @@ def _types(seen: ir.Table | None, own: ir.Table | None) -> pa.Schema | None:
 def _selected(source: Source, ids: ir.Table | None, filters: str | None, *, hard: bool) -> ir.Table:
     records = latest_rows(source) if hard else live_records(source)
     if filters is not None:
-        records = filtered(records, parse_filter(filters), source.feature)
+        known = with_deletion(with_commits(records, source))
+        matching = filtered(known, parse_filter(filters), source.feature, FILTERABLE)
+        records = matching.select(*source.rows.columns)
     if ids is not None:
         records = records.semi_join(ids, list(source.id_columns))
     return records

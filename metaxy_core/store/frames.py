@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from metaxy_core.errors import UnexpectedColumn, UnsupportedFrame
 from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.names import is_storable
 
 
 def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
@@ -24,7 +25,13 @@ def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
         UnsupportedFrame: the object is none of these.
         UnexpectedColumn: two columns have one name, or names that differ only in case.
     """
-    table = _table(feature, frame)
+    try:
+        table = _table(feature, frame)
+    except (UnicodeError, pa.ArrowException) as error:
+        raise UnsupportedFrame(
+            f"The frame for '{feature}' holds values that Arrow does not: {error}. Correct them; "
+            f"nothing was written."
+        ) from error
     _check_names(feature, table.column_names)
     return _plain(table)
 
@@ -43,6 +50,7 @@ def _table(feature: FeatureKey, frame: Any) -> pa.Table:
     except nw.exceptions.DuplicateError:
         _check_names(feature, map(str, frame.columns))
         raise
+    _check_names(feature, narrow.collect_schema().names())
     if narrow.implementation.is_pandas():
         return pa.Table.from_pandas(narrow.to_native(), preserve_index=False)
     if isinstance(narrow, nw.LazyFrame):
@@ -53,6 +61,11 @@ def _table(feature: FeatureKey, frame: Any) -> pa.Table:
 def _check_names(feature: FeatureKey, names: Iterable[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
+        if not name or not is_storable(name):
+            raise UnexpectedColumn(
+                f"The frame for '{feature}' has a column named {name[:100]!r}, which no database "
+                f"keeps; rename it. Nothing was written."
+            )
         folded = name.lower()
         if folded in seen:
             raise UnexpectedColumn(

@@ -203,11 +203,12 @@ def _carried(plan: FeaturePlan, opened: Mapping[FeatureKey, Source]) -> Carried:
     brought: dict[str, FeatureKey] = {}
     for feature, pairs in carried.items():
         for there, here in pairs:
-            if here in plan.grain:
+            folded = here.lower()
+            if folded in {own.lower() for own in plan.grain}:
                 raise ColumnCollision.from_id(plan.key, there, here, feature)
-            if here in brought:
-                raise ColumnCollision.from_deps(plan.key, here, brought[here], feature)
-            brought[here] = feature
+            if folded in brought:
+                raise ColumnCollision.from_deps(plan.key, here, brought[folded], feature)
+            brought[folded] = feature
     return carried
 
 

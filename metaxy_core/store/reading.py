@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
@@ -10,9 +11,9 @@ from metaxy_core.definition import FeatureDefinition
 from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.history import Moment, until
 from metaxy_core.engine.upstream import Source, latest_rows, live_records
-from metaxy_core.errors import UnknownColumn
+from metaxy_core.errors import InvalidWrite, UnknownColumn
 from metaxy_core.specs.filter import parse_filter
-from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.sources import Sources
 
 if TYPE_CHECKING:
@@ -33,23 +34,50 @@ SYSTEM = (
     sc.MATERIALIZATION_ID,
 )
 
+FILTERABLE = (
+    sc.FEATURE_VERSION,
+    sc.COMMIT,
+    sc.CREATED_AT,
+    sc.DELETED_AT,
+    sc.MATERIALIZATION_ID,
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What records are made from, each time that they are asked for.
+
+    Attributes:
+        backend: where they are.
+        rows: the rows as on disk, in a snapshot; the first so many by id, or all of them.
+        present: such rows in the shape that users see.
+    """
+
+    backend: Backend
+    rows: Callable[[Snapshot, int | None], ir.Table]
+    present: Callable[[pa.Table], pa.Table]
+
 
 class Records:
     """Records of one feature, read when they are asked for.
 
-    Every ``to_…`` call reads the store anew, in one snapshot.
+    Every call reads the store anew, in one snapshot.
     """
 
-    def __init__(self, name: str, fetch: Callable[[], pa.Table]) -> None:
+    def __init__(self, name: str, query: Query, limit: int | None = None) -> None:
         self._name = name
-        self._fetch = fetch
+        self._query = query
+        self._limit = limit
 
     def __repr__(self) -> str:
         return f"Records({self._name!r})"
 
     def to_arrow(self) -> pa.Table:
         """The records as a PyArrow table."""
-        return self._fetch()
+        with self._query.backend.snapshot() as snapshot:
+            rows = self._query.rows(snapshot, self._limit)
+            found = snapshot.fetch(self._query.backend.sql(lambda: rows))
+        return self._query.present(found)
 
     def to_polars(self) -> pl.DataFrame:
         """The records as a Polars frame."""
@@ -66,6 +94,48 @@ class Records:
         import ibis
 
         return ibis.memtable(self.to_arrow())
+
+    def count(self) -> int:
+        """How many records there are, without reading them."""
+        with self._query.backend.snapshot() as snapshot:
+            rows = self._query.rows(snapshot, self._limit)
+            counted = rows.agg(records=rows.count())
+            found = snapshot.fetch(self._query.backend.sql(lambda: counted))
+        return int(found["records"][0].as_py())
+
+    def first(self, rows: int) -> Records:
+        """The first so many of them, by id.
+
+        Args:
+            rows: how many, at most.
+        """
+        if type(rows) is not int or rows < 0:
+            raise InvalidWrite.from_argument("rows", rows, "a whole number of rows")
+        return Records(self._name, self._query, rows)
+
+    def batches(self, size: int = 10_000) -> Generator[pa.Table]:
+        """The records in PyArrow tables of at most ``size`` rows, streamed.
+
+        All of them are of one moment, and the store is free for others while they are worked on.
+
+        Args:
+            size: rows per table.
+
+        Yields:
+            Tables with at least one row.
+        """
+        if type(size) is not int or size < 1:
+            raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
+        backend = self._query.backend
+        with backend.snapshot() as snapshot:
+            rows = self._query.rows(snapshot, self._limit)
+            kept = snapshot.keep(backend.sql(lambda: rows))
+        try:
+            for batch in backend.stream(backend.sql(lambda: kept), size):
+                if batch.num_rows:
+                    yield self._query.present(batch)
+        finally:
+            backend.drop(kept)
 
 
 class Reading:
@@ -88,24 +158,28 @@ class Reading:
     def records(self, *, history: bool, include_deleted: bool, as_of: Moment | None) -> Records:
         """The records, not read yet."""
 
-        def fetch() -> pa.Table:
-            with self._backend.snapshot() as snapshot:
-                source = self._sources.open(snapshot, self._definition)
-                self._check_columns(source.rows.columns)
-                if as_of is not None and source.written:
-                    source = until(source, as_of)
-                rows = source.rows if history else latest_rows(source)
-                if not include_deleted:
-                    rows = rows.filter(~rows[sc.DELETED])
-                add = with_commits if source.written else _without_commits
-                rows = add(rows, source)
-                rows = filtered(rows, self._filter, self._definition.key)
-                wanted = rows.select(*self._needed(rows.columns))
-                found = snapshot.fetch(self._backend.sql(lambda: wanted))
+        def wanted(snapshot: Snapshot, limit: int | None) -> ir.Table:
+            source = self._sources.open(snapshot, self._definition)
+            self._check_columns(source.rows.columns)
+            if as_of is not None and source.written:
+                source = until(source, as_of)
+            rows = source.rows if history else latest_rows(source)
+            if not include_deleted:
+                rows = rows.filter(~rows[sc.DELETED])
+            add = with_commits if source.written else _without_commits
+            rows = add(rows, source)
+            needed = self._needed(rows.columns)
+            rows = filtered(with_deletion(rows), self._filter, self._definition.key, FILTERABLE)
+            if limit is not None:
+                order = (*self._definition.spec.id_columns, sc.COMMIT)
+                rows = rows.order_by([rows[name] for name in order]).limit(limit)
+            return rows.select(*needed)
+
+        def present(found: pa.Table) -> pa.Table:
             frame = presented(self._definition, found)
             return frame if self._columns is None else frame.select(list(self._columns))
 
-        return Records(str(self._definition.key), fetch)
+        return Records(str(self._definition.key), Query(self._backend, wanted, present))
 
     def count(self) -> int:
         """The number of live records."""
@@ -164,6 +238,14 @@ def _without_commits(rows: ir.Table, _: Source) -> ir.Table:
             sc.MATERIALIZATION_ID: ibis.null("string"),
         }
     )
+
+
+def with_deletion(rows: ir.Table) -> ir.Table:
+    """Rows with the time at which they were deleted, so that a filter can read it."""
+    import ibis
+
+    deleted_at = ibis.cases((rows[sc.DELETED], rows[sc.CREATED_AT]), else_=None)
+    return rows.mutate(**{sc.DELETED_AT: deleted_at.cast(rows[sc.CREATED_AT].type())})
 
 
 def presented(definition: FeatureDefinition, rows: pa.Table) -> pa.Table:

@@ -31,7 +31,9 @@ from metaxy_core.errors import (
     StoreClosed,
     StoreLocked,
     StoreUnreachable,
+    ValueOutOfRange,
 )
+from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
@@ -77,9 +79,9 @@ class DuckDBBackend:
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
         self.address = str(database)
-        self.path = None if self.address == MEMORY else Path(self.address)
+        self.path = None if self.address == MEMORY else checked_path(self.address)
         self._read_only = read_only
-        self._lock_timeout = lock_timeout
+        self._lock_timeout = checked_timeout(lock_timeout)
         self.turn = threading.RLock()
         self._kept: set[str] = set()
         self._forgotten: deque[str] = deque()
@@ -158,6 +160,8 @@ class DuckDBBackend:
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
                 raise self._refusal(error, read_only=False) from error
+            if isinstance(error, duckdb.DataError):
+                raise ValueOutOfRange.from_reason(first_line(error)) from error
             raise
 
     @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -58,6 +60,12 @@ class Workspace:
             check=False,
         )
 
+    def count(self, feature: str) -> int:
+        """How many records of a feature are stored."""
+        with mx.FeatureGraph().use(), self.open_store() as store:
+            runpy.run_path(str(self.folder / "features.py"))
+            return store.count(feature)
+
     def open_store(self) -> mx.MetadataStore:
         """The project's store."""
         return mx.DuckDBMetadataStore(self.folder / "metadata.duckdb")
@@ -74,3 +82,26 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     project.write_features()
     with mx.FeatureGraph().use():
         yield project
+
+
+@pytest.fixture
+def filled(workspace: Workspace) -> Workspace:
+    """Five videos are stored, the id of one with a code for terminals, and their crops."""
+    ids = ["v0", "v1", "v2", "v3", "v\x1b[31m4"]
+    samples = pl.DataFrame(
+        {
+            "sample_uid": ids,
+            "frames": range(5),
+            "duration": [float(number) for number in range(5)],
+            "size": range(5),
+            "metaxy_provenance_by_field": [{"audio": f"a{i}", "frames": f"f{i}"} for i in ids],
+        }
+    )
+    with mx.FeatureGraph().use():
+        features = runpy.run_path(str(workspace.folder / "features.py"))
+        with workspace.open_store() as store:
+            video, crop = features["Video"], features["Crop"]
+            videos = store.resolve_update(video, samples).new
+            store.write(video, videos, materialization_id="run-1")
+            store.write(crop, store.resolve_update(crop).new)
+    return workspace

@@ -42,8 +42,6 @@ NO_CONDITION = [
     "path::int = 1",
     "size = ?",
     "size = :x",
-    "video.size = 1",
-    "main.video.size = 1",
     "* = 1",
     "path || 'x' = 'ax'",
     "path SIMILAR TO 'a'",

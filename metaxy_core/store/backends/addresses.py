@@ -1,0 +1,55 @@
+"""Where a database is, and how long to wait for it, checked before anything is opened."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from metaxy_core.errors import InvalidSetting, StoreUnreachable
+from metaxy_core.errors.base import shown
+from metaxy_core.specs.names import is_storable
+
+_SCHEME: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def checked_path(address: str) -> Path:
+    """The file of an address, from the root, so that a database reads nothing else into its name.
+
+    Raises:
+        StoreUnreachable: the address names no file of this machine.
+    """
+    if _SCHEME.match(address):
+        raise StoreUnreachable(
+            f"The store {shown(address)} is no local file: give a path, such as "
+            f"'metadata.duckdb', or ':memory:'. A file of this very name is "
+            f"{shown('./' + address)}."
+        )
+    if not address or not is_storable(address):
+        raise StoreUnreachable(f"The store {shown(address)} has no name that a file can have.")
+    try:
+        path = Path(address).absolute()
+        path.exists()
+    except (OSError, ValueError) as error:
+        raise StoreUnreachable(
+            f"The store {shown(address)} cannot be opened: give the path of a file "
+            f"({shown(str(error))})."
+        ) from error
+    return path
+
+
+def checked_timeout(seconds: Any) -> float:
+    """Seconds to wait.
+
+    Raises:
+        InvalidSetting: it is no number from 0.
+    """
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    try:
+        value = float(seconds) if is_number else math.nan
+    except OverflowError:
+        value = math.nan
+    if not value >= 0:
+        raise InvalidSetting(f"lock_timeout is {shown(seconds)}; give seconds, a number from 0.")
+    return value
