@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import hashing
-from metaxy_core.engine.compare import NEW, ORPHANED, STALE
+from metaxy_core.engine.compare import NEW, ORPHANED, STALE, UP_TO_DATE
 from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.upstream import Source, commits_of, live_records
 from metaxy_core.graph.plan import FeaturePlan
@@ -17,7 +17,6 @@ from metaxy_core.keys import FeatureKey, FieldKey
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-UP_TO_DATE: Final = 4
 _RECOMPUTED: Final = (NEW, STALE)
 
 

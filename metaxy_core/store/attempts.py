@@ -18,7 +18,7 @@ from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import SHOWN, check_ids, shown_ids
 from metaxy_core.store.inputs import open_inputs
 from metaxy_core.store.parts import Parts
-from metaxy_core.store.reading import Query, Records
+from metaxy_core.store.reading import Query, Records, Selected
 from metaxy_core.store.schema import as_declared
 from metaxy_core.store.writing import Incoming
 
@@ -65,16 +65,17 @@ class Attempts:
         """The last failure of each record that was not done since."""
         backend, sources = self._parts.backend, self._parts.sources
 
-        def wanted(snapshot: Snapshot, limit: int | None) -> ir.Table:
+        def selected(snapshot: Snapshot, limit: int | None) -> Selected:
             own = sources.open(snapshot, self._plan.definition)
             work = sources.open_work(snapshot, self._plan, own)
             attempts = sources.open_attempts(snapshot, self._plan, work)
             if attempts is None:
-                return backend.stage("metaxy_no_failures", _nothing(self._plan, work.rows))
+                nothing = backend.stage("metaxy_no_failures", _nothing(self._plan, work.rows))
+                return Selected(lambda: nothing)
             found = unresolved(self._plan, attempts, live_records(work))
-            return found.select(*self._plan.grain, *_SHOWN).limit(limit)
+            return Selected(lambda: found.select(*self._plan.grain, *_SHOWN).limit(limit))
 
-        return Records(str(self._plan.key), Query(backend, wanted, lambda found: found))
+        return Records(str(self._plan.key), Query(backend, selected, lambda found: found))
 
     # ------------------------------------------------------------------ what failed
 

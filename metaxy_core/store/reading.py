@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from metaxy_core.engine.upstream import Source, latest_rows, live_records
 from metaxy_core.errors import InvalidWrite, UnknownColumn
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Backend, Snapshot
-from metaxy_core.store.sources import Sources
+from metaxy_core.store.sources import Sources, source_key
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,6 +44,19 @@ FILTERABLE = (
 
 
 @dataclass(frozen=True)
+class Selected:
+    """Rows that are going to be read.
+
+    Attributes:
+        build: makes the expression.
+        key: what decides about its SQL; None where that is not worth remembering.
+    """
+
+    build: Callable[[], ir.Table]
+    key: Hashable = None
+
+
+@dataclass(frozen=True)
 class Query:
     """What records are made from, each time that they are asked for.
 
@@ -54,8 +67,13 @@ class Query:
     """
 
     backend: Backend
-    rows: Callable[[Snapshot, int | None], ir.Table]
+    rows: Callable[[Snapshot, int | None], Selected]
     present: Callable[[pa.Table], pa.Table]
+
+    def sql(self, snapshot: Snapshot, limit: int | None) -> str:
+        """The statement that gives the rows."""
+        selected = self.rows(snapshot, limit)
+        return self.backend.sql(selected.build, selected.key)
 
 
 class Records:
@@ -75,8 +93,7 @@ class Records:
     def to_arrow(self) -> pa.Table:
         """The records as a PyArrow table."""
         with self._query.backend.snapshot() as snapshot:
-            rows = self._query.rows(snapshot, self._limit)
-            found = snapshot.fetch(self._query.backend.sql(lambda: rows))
+            found = snapshot.fetch(self._query.sql(snapshot, self._limit))
         return self._query.present(found)
 
     def to_polars(self) -> pl.DataFrame:
@@ -98,7 +115,7 @@ class Records:
     def count(self) -> int:
         """How many records there are, without reading them."""
         with self._query.backend.snapshot() as snapshot:
-            rows = self._query.rows(snapshot, self._limit)
+            rows = self._query.rows(snapshot, self._limit).build()
             counted = rows.agg(records=rows.count())
             found = snapshot.fetch(self._query.backend.sql(lambda: counted))
         return int(found["records"][0].as_py())
@@ -128,8 +145,7 @@ class Records:
             raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
         backend = self._query.backend
         with backend.snapshot() as snapshot:
-            rows = self._query.rows(snapshot, self._limit)
-            kept = snapshot.keep(backend.sql(lambda: rows))
+            kept = snapshot.keep(self._query.sql(snapshot, self._limit))
         try:
             for batch in backend.stream(backend.sql(lambda: kept), size):
                 if batch.num_rows:
@@ -158,36 +174,45 @@ class Reading:
     def records(self, *, history: bool, include_deleted: bool, as_of: Moment | None) -> Records:
         """The records, not read yet."""
 
-        def wanted(snapshot: Snapshot, limit: int | None) -> ir.Table:
+        def selected(snapshot: Snapshot, limit: int | None) -> Selected:
             source = self._sources.open(snapshot, self._definition)
             self._check_columns(source.rows.columns)
-            if as_of is not None and source.written:
-                source = until(source, as_of)
-            rows = source.rows if history else latest_rows(source)
-            if not include_deleted:
-                rows = rows.filter(~rows[sc.DELETED])
-            add = with_commits if source.written else _without_commits
-            rows = add(rows, source)
-            needed = self._needed(rows.columns)
-            rows = filtered(with_deletion(rows), self._filter, self._definition.key, FILTERABLE)
-            if limit is not None:
-                order = (*self._definition.spec.id_columns, sc.COMMIT)
-                rows = rows.order_by([rows[name] for name in order]).limit(limit)
-            return rows.select(*needed)
+
+            def build() -> ir.Table:
+                at = source if as_of is None or not source.written else until(source, as_of)
+                rows = at.rows if history else latest_rows(at)
+                if not include_deleted:
+                    rows = rows.filter(~rows[sc.DELETED])
+                return self._finished(rows, source, limit)
+
+            columns = None if self._columns is None else tuple(self._columns)
+            options = (history, include_deleted, as_of, limit)
+            key = ("read", source_key(source), columns, self._filter, options)
+            return Selected(build, key)
 
         def present(found: pa.Table) -> pa.Table:
             frame = presented(self._definition, found)
             return frame if self._columns is None else frame.select(list(self._columns))
 
-        return Records(str(self._definition.key), Query(self._backend, wanted, present))
+        return Records(str(self._definition.key), Query(self._backend, selected, present))
+
+    def _finished(self, rows: ir.Table, source: Source, limit: int | None) -> ir.Table:
+        """Rows with their commits, filtered and cut to what is wanted."""
+        add = with_commits if source.written else _without_commits
+        rows = add(rows, source)
+        needed = self._needed(rows.columns)
+        rows = filtered(with_deletion(rows), self._filter, self._definition.key, FILTERABLE)
+        if limit is not None:
+            order = (*self._definition.spec.id_columns, sc.COMMIT)
+            rows = rows.order_by([rows[name] for name in order]).limit(limit)
+        return rows.select(*needed)
 
     def count(self) -> int:
         """The number of live records."""
         with self._backend.snapshot() as snapshot:
             source = self._sources.open(snapshot, self._definition)
-            records = live_records(source)
-            counted = records.agg(records=records.count())
-            return int(snapshot.fetch(self._backend.sql(lambda: counted))["records"][0].as_py())
+            sql = self._backend.sql(lambda: _counted(source), ("count", source_key(source)))
+            return int(snapshot.fetch(sql)["records"][0].as_py())
 
     def _check_columns(self, available: Sequence[str]) -> None:
         if self._columns is None:
@@ -210,6 +235,11 @@ class Reading:
         if self._columns is None or set(self._columns) & set(SYSTEM):
             return [n for n in available if n in (self._columns or available) or sc.is_reserved(n)]
         return list(self._columns)
+
+
+def _counted(source: Source) -> ir.Table:
+    records = live_records(source)
+    return records.agg(records=records.count())
 
 
 def with_commits(rows: ir.Table, source: Source) -> ir.Table:

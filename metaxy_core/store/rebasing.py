@@ -231,17 +231,17 @@ class Rebasing:
         try:
             restamped = {}
             for name, source in targets:
-                stored = transaction.table(name)
-                if stored is not None:  # parents without a child have no table of children
-                    rows = rebase.restamped_rows(
-                        live_records(source),
-                        staged,
-                        plan.grain,
-                        change.formers,
-                        data_versions=name == table,
-                    )
-                    kept = [n for n in rows.columns if n in stored.columns or sc.is_reserved(n)]
-                    restamped[name] = rows.select(kept)
+                if name == table and not source.written:
+                    continue  # parents without a child have no table of children
+                rows = rebase.restamped_rows(
+                    live_records(source),
+                    staged,
+                    plan.grain,
+                    change.formers,
+                    data_versions=name == table,
+                )
+                kept = [n for n in rows.columns if n not in source.absent or sc.is_reserved(n)]
+                restamped[name] = rows.select(kept)
             return self._committing.restamp(transaction, change.graph, plan, restamped)
         finally:
             self._backend.drop(staged)

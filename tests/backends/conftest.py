@@ -20,7 +20,8 @@ class Store:
 
     Attributes:
         name: how tests are named after it.
-        opened_at: opens it in a folder; the same folder again is the same data, if it is durable.
+        opened_at: opens it in a folder, over fallbacks; the same folder again is the same data, if
+            it is durable.
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
             the store.
@@ -28,7 +29,7 @@ class Store:
     """
 
     name: str
-    opened_at: Callable[[Path], mx.MetadataStore]
+    opened_at: Callable[..., mx.MetadataStore]
     capabilities: frozenset[str] = frozenset()
     repeats: bool = False
 
@@ -36,10 +37,14 @@ class Store:
 STORES = [
     Store(
         "duckdb",
-        lambda folder: mx.DuckDBMetadataStore(folder / "metadata.duckdb"),
+        lambda folder, *below: mx.DuckDBMetadataStore(folder / "metadata.duckdb", fallback=below),
         frozenset({"durable", "processes", "files"}),
     ),
-    Store("memory", lambda folder: mx.DuckDBMetadataStore(":memory:"), repeats=True),
+    Store(
+        "memory",
+        lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below),
+        repeats=True,
+    ),
 ]
 
 
@@ -73,3 +78,12 @@ def opened(kind: Store, tmp_path: Path) -> Iterator[Opened]:
 def store(opened: Opened) -> mx.MetadataStore:
     """An empty store."""
     return opened()
+
+
+@pytest.fixture
+def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.MetadataStore]:
+    """A second store, over the first."""
+    folder = tmp_path / "branch"
+    folder.mkdir()
+    with kind.opened_at(folder, store) as over:
+        yield over

@@ -37,33 +37,6 @@ def four_videos(project: Project, store: mx.MetadataStore, at) -> FeatureClass:
 # ------------------------------------------------------------------ records
 
 
-def test_a_store_that_writes_one_of_four_records_still_shows_the_other_three(
-    project, place, prod, at
-):
-    video = four_videos(project, prod, at)
-    before = content(prod, video)
-    dev = place.over(prod)
-    at(dev).process(video, project.samples(a="1", b="2", c="1", d="1"), path="dev")
-
-    paths = dict(dev.read(video).to_polars().select("id", "path").iter_rows())
-    assert paths == {"a": "prod", "b": "dev", "c": "prod", "d": "prod"}
-    assert dev.count(video) == 4
-    assert content(prod, video) == before
-
-
-def test_a_soft_delete_of_one_of_three_records_hides_that_one(project, place, prod, at):
-    video = project.feature("video")
-    at(prod).process(video, project.samples(a="1", b="1", c="1"))
-    dev = place.over(prod)
-    commit = dev.delete(video, filters="id = 'b'")
-
-    assert (commit.id, commit.rows, commit.superseded, commit.deleted) == (1, 1, 0, 1)
-    assert ids(dev, video) == ["a", "c"]
-    assert ids(dev, video, include_deleted=True) == ["a", "b", "c"]
-    assert ids(prod, video) == ["a", "b", "c"]
-    assert dev.delete(video, filters="id = 'b'") is None
-
-
 def test_a_deleted_record_stays_hidden_when_production_writes_it_again(project, place, prod, at):
     video = project.feature("video")
     at(prod).process(video, project.samples(a="1", b="1"))

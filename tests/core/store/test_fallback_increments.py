@@ -39,15 +39,6 @@ def processed(project: Project, at, store: mx.MetadataStore, **samples: str) -> 
     at(store).process(crops)
 
 
-def test_a_fresh_branch_over_a_processed_production_has_nothing_to_do(project, place, prod, at):
-    processed(project, at, prod, a="1", b="1")
-    video, faces, crops = pipeline(project)
-    dev = place.over(prod)
-    assert at(dev).counts(video, project.samples(a="1", b="1")) == mx.Counts()
-    assert at(dev).counts(faces) == mx.Counts()
-    assert at(dev).counts(crops) == mx.Counts()
-
-
 def test_a_bump_in_the_branch_recomputes_what_it_changes_and_what_reads_it(
     project, place, prod, at
 ):
