@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from metaxy_core.cli.delete import confirm
+from metaxy_core.cli.asking import confirm
 from metaxy_core.cli.moments import to_span
 from metaxy_core.cli.options import (
     ConfigOption,

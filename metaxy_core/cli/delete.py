@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metaxy_core.cli.asking import confirm
 from metaxy_core.cli.options import (
     ConfigOption,
     EntrypointOption,
@@ -17,7 +17,7 @@ from metaxy_core.cli.options import (
     JsonOption,
     StoreOption,
 )
-from metaxy_core.cli.printing import counting, show, tell
+from metaxy_core.cli.printing import counting, show
 from metaxy_core.cli.project import Project
 from metaxy_core.cli.values import to_document
 
@@ -161,20 +161,3 @@ def _like_stored(ids: pl.DataFrame, stored: pl.DataFrame, file: Path) -> pl.Data
         raise typer.BadParameter(
             f"the ids in {file} are not of the stored types: {reason}", param_hint="--ids"
         ) from error
-
-
-def confirm(question: str, done: str, *, yes: bool) -> None:
-    """Ask before something is gone.
-
-    Args:
-        question: what is going to happen.
-        done: what did not happen, if the answer is no.
-        yes: do not ask.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question}? Nobody can be asked here; give --yes")
-    if not typer.confirm(f"{question}?", err=True):
-        tell(f"Nothing was {done}.")
-        raise typer.Exit(1)

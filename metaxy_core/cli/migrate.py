@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metaxy_core.cli import asking
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import progress, show, tell
 from metaxy_core.cli.project import Project
@@ -133,12 +133,8 @@ def _confirm(found: Migration) -> None:
     """Ask where somebody is there to answer."""
     records = sum(rebase.records for rebase in found.to_do)
     tell(f"{records} record(s) of {len(found.to_do)} feature(s) will be restamped.")
-    if _is_answered():
-        typer.confirm("Did their outputs stay the same?", abort=True, err=True)
-
-
-def _is_answered() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    if asking.is_answered():
+        asking.ask("Did their outputs stay the same?", "Nothing was restamped.")
 
 
 # --------------------------------------------------------------------------- printing

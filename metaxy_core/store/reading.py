@@ -198,7 +198,7 @@ class Reading:
 
     def _finished(self, rows: ir.Table, source: Source, limit: int | None) -> ir.Table:
         """Rows with their commits, filtered and cut to what is wanted."""
-        add = with_commits if source.written else _without_commits
+        add = with_commits if source.written else without_commits
         rows = add(rows, source)
         needed = self._needed(rows.columns)
         rows = filtered(with_deletion(rows), self._filter, self._definition.key, FILTERABLE)
@@ -257,7 +257,7 @@ def with_commits(rows: ir.Table, source: Source) -> ir.Table:
     )
 
 
-def _without_commits(rows: ir.Table, _: Source) -> ir.Table:
+def without_commits(rows: ir.Table, _: Source) -> ir.Table:
     """The same columns where nothing was ever written, and there may be no catalog."""
     import ibis
 

@@ -21,7 +21,7 @@ from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
 from metaxy_core.store.progress import Progress
-from metaxy_core.store.sources import Sources
+from metaxy_core.store.sources import Sources, source_key
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -122,8 +122,12 @@ class Resolution:
         counts, failed = self._counts(rows)
         orphaned = None
         if counts.orphaned:
-            found = compare.orphans(plan, rows, live_records(inputs.own))
-            orphaned = snapshot.keep(self._backend.sql(lambda: found))
+            orphans_key = ("orphans", plan, rows.get_name(), rows.schema(), source_key(inputs.own))
+            orphaned = snapshot.keep(
+                self._backend.sql(
+                    lambda: compare.orphans(plan, rows, live_records(inputs.own)), orphans_key
+                )
+            )
             counts = replace(counts, orphaned=self._rows_in(orphaned))
         return Increment(
             plan,

@@ -11,6 +11,7 @@ from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.store.catalog import Commit
 from metaxy_core.store.committing import Committing, Write
 from metaxy_core.store.compacting import Compacting, kept_since
+from metaxy_core.store.deleting import Deleting
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.tolerance import Same
 
@@ -54,7 +55,7 @@ class ChangeCalls(Calls):
         """
         graph, key = locate(feature)
         with self._parts.backend.turn:
-            committing = self._committing(materialization_id)
+            committing = Committing(self._parts, materialization_id)
             commits = committing.write([Write(graph, key, frame, processed, same)])
         return commits[0] if commits else None
 
@@ -79,7 +80,7 @@ class ChangeCalls(Calls):
         located = [(*locate(feature), frame) for feature, frame in frames.items()]
         with self._parts.backend.turn:
             writes = [Write(graph, key, frame) for graph, key, frame in located]
-            commits = self._committing(materialization_id).write(writes)
+            commits = Committing(self._parts, materialization_id).write(writes)
         return {commit.feature: commit for commit in commits}
 
     def delete(
@@ -108,9 +109,8 @@ class ChangeCalls(Calls):
         """
         graph, key = locate(feature)
         with self._parts.backend.turn:
-            return self._committing(materialization_id).delete(
-                graph, graph.plan(key), frame, filters, hard=hard
-            )
+            deleting = Deleting(self._parts, materialization_id)
+            return deleting.delete(graph, graph.plan(key), frame, filters, hard=hard)
 
     def compact(
         self,
@@ -139,6 +139,3 @@ class ChangeCalls(Calls):
         with self._parts.backend.turn:
             compacting = Compacting(self._parts, materialization_id)
             return compacting.compact(graph, graph.plan(key), since)
-
-    def _committing(self, materialization_id: str | None) -> Committing:
-        return Committing(self._parts, materialization_id)

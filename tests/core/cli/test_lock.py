@@ -83,10 +83,9 @@ def test_a_lock_that_is_out_of_date_ends_every_command_on_the_store(talks):
 def test_external_features_are_listed_and_left_to_their_project(talks):
     talks.run("lock")
     lines = [line.split() for line in talks.run("list").stdout.splitlines()[1:]]
-    assert [[line[0], *line[-2:]] for line in lines] == [
-        ["example/video", "project", "readme"],
-        ["talks/scene", "example/video", "talks:Scene"],
-    ]
+    assert [line[0] for line in lines] == ["example/video", "talks/scene"]
+    assert lines[0][-2:] == ["project", "readme"]
+    assert lines[1][-1].endswith(":Scene")
     video, scene = json.loads(talks.run("status", "--json").stdout)
     assert (video["external"], video["needs_samples"], video["new"]) == ("readme", False, None)
     assert (scene["external"], scene["new"]) == (None, 0)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.cli import asking
 
 FEATURES = """
 import metaxy_core as mx
@@ -92,9 +93,7 @@ def test_apply_asks_nothing_without_a_terminal_and_says_what_it_does(refactored)
 
 @pytest.mark.parametrize(("answer", "last"), [("n\n", 2), ("y\n", 4)])
 def test_apply_asks_on_a_terminal(refactored, monkeypatch, answer, last):
-    from metaxy_core.cli import migrate as command
-
-    monkeypatch.setattr(command, "_is_answered", lambda: True)
+    monkeypatch.setattr(asking, "is_answered", lambda: True)
     result = refactored.run("migrate", "apply", *RENAMED, answer=answer)
     assert "Did their outputs stay the same?" in result.stderr
     assert result.exit_code == (1 if last == 2 else 0)
@@ -102,9 +101,7 @@ def test_apply_asks_on_a_terminal(refactored, monkeypatch, answer, last):
 
 
 def test_yes_is_an_answer(refactored, monkeypatch):
-    from metaxy_core.cli import migrate as command
-
-    monkeypatch.setattr(command, "_is_answered", lambda: True)
+    monkeypatch.setattr(asking, "is_answered", lambda: True)
     assert "restamped" not in refactored.run("migrate", "apply", "--yes", *RENAMED).stderr
     assert commits(refactored) == 4
 

@@ -20,7 +20,7 @@ def _own_graph(graph: mx.FeatureGraph) -> None:
 @pytest.fixture
 def store() -> Iterator[mx.MetadataStore]:
     """An empty store."""
-    with mx.DuckDBMetadataStore(":memory:") as empty:
+    with mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}) as empty:
         yield empty
 
 

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 import metaxy_core as mx
+from metaxy_core.definition import FeatureDefinition
 from metaxy_core.errors import MissingColumn, NullId, UnknownColumn, WrongColumnType
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Project
 
 
@@ -193,3 +197,16 @@ def test_erasing_a_former_child_leaves_its_parent_processed(project: Project) ->
 
     assert project.counts(clip) == mx.Counts()
     assert project.records(clip, include_deleted=True) == [{"clip": "c1", "id": "v1"}]
+
+
+def test_deleting_from_a_store_that_is_not_there_makes_none(
+    graph: mx.FeatureGraph, tmp_path: Path
+) -> None:
+    spec = mx.FeatureSpec(key="video", id_columns=["id"])
+    graph.add(FeatureDefinition(spec=spec))
+    with mx.DuckDBMetadataStore(tmp_path / "metadata.duckdb") as store:
+        assert store.delete("video", filters="id = 'v1'") is None
+        assert store.compact("video") is None
+        with pytest.raises(UnknownColumn, match="'ids'"):
+            store.delete("video", filters="ids = 'v1'")
+    assert not (tmp_path / "metadata.duckdb").exists()
