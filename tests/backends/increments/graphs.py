@@ -133,6 +133,8 @@ def with_other_code(random: Random, feature: Feature, _: tuple[Feature, ...]) ->
 
 def with_one_more(random: Random, feature: Feature, _: tuple[Feature, ...]) -> Feature:
     absent = sorted({*FIELDS} - {field.key for field in feature.fields})
+    if not absent:
+        return feature
     return replace(feature, fields=(*feature.fields, Field(random.choice(absent))))
 
 

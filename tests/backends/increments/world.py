@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any, Final
 
@@ -36,13 +36,16 @@ class World:
         "delete": 3,
         "delete_orphans": 2,
         "release": 3,
+        "compact": 1,
+        "branch": 1,
     }
     drawn: Final = [name for name, weight in OPERATIONS.items() for _ in range(weight)]
 
     def __init__(
-        self, store: mx.MetadataStore, releases: list[tuple[Feature, ...]], random: Random
+        self, stores: ExitStack, releases: list[tuple[Feature, ...]], random: Random
     ) -> None:
-        self.store, self.releases, self.random = store, releases, random
+        self.stores, self.releases, self.random = stores, releases, random
+        self.store = stores.enter_context(opened())
         self.story: list[str] = []
         keys = [feature.key for feature in releases[0]]
         self.state = State({}, *({key: {} for key in keys} for _ in range(3)))
@@ -55,7 +58,7 @@ class World:
             if not feature.deps:
                 self.sample(key)
             self.process(key, EVERYTHING)
-        for _ in range(self.random.randint(1, 4)):
+        for _ in range(self.random.randint(1, 3)):
             getattr(self, self.random.choice(self.drawn))()
 
     # ------------------------------------------------------------------ what may happen
@@ -119,6 +122,20 @@ class World:
     def release(self) -> None:
         """The code becomes another release, a later or an earlier one."""
         self.define(self.random.choice(self.releases))
+
+    def compact(self) -> None:
+        """History is erased, which nothing depends on."""
+        key = self.any_key()
+        self.tell("compact", key)
+        with self.graph.use():
+            self.store.compact(key)
+
+    def branch(self) -> None:
+        """Everything goes on in a store over this one, once at most: each layer costs."""
+        if not self.store.fallbacks:
+            self.tell("branch")
+            below = self.store
+            self.store = self.stores.enter_context(opened(below))
 
     # ------------------------------------------------------------------ what has to hold
 
@@ -267,11 +284,16 @@ class World:
         self.story.append(" ".join(map(str, what)))
 
 
+def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
+    """An empty store over others."""
+    return mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}, fallback=below)
+
+
 @contextmanager
 def lived(shape: int, random: Random) -> Iterator[World]:
     """A world after some history, in a store of its own; its story is told where a check fails."""
-    with mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}) as store:
-        world = World(store, random_releases(Random(shape)), random)
+    with ExitStack() as stores:
+        world = World(stores, random_releases(Random(shape)), random)
         try:
             world.live()
             yield world

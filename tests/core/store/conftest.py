@@ -46,7 +46,8 @@ class Place:
         return self._stack.enter_context(mx.DuckDBMetadataStore(path, **options))
 
 
-@pytest.fixture(params=list(WAYS))
+# A branch in memory, which copies, is among the property test's operations too.
+@pytest.fixture(params=["joined", pytest.param("copied", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         yield Place(tmp_path, request.param, stack)
