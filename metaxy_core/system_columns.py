@@ -35,14 +35,23 @@ EXHAUSTED: Final = "metaxy_exhausted"
 MOVED: Final = "metaxy_moved"
 
 
+PROVENANCE_OF: Final = "metaxy_provenance__"
+DATA_VERSION_OF: Final = "metaxy_data_version__"
+
+
 def provenance(field: FieldKey) -> str:
     """Column that holds a field's provenance, int64."""
-    return f"metaxy_provenance__{field.to_identifier()}"
+    return PROVENANCE_OF + field.to_identifier()
+
+
+def field_of_provenance(column: str) -> str | None:
+    """The field, as an identifier, whose provenance a column holds; None if it holds none."""
+    return column.removeprefix(PROVENANCE_OF) if column.startswith(PROVENANCE_OF) else None
 
 
 def data_version(field: FieldKey) -> str:
     """Column that holds a field's data version, int64; NULL means "equal to the provenance"."""
-    return f"metaxy_data_version__{field.to_identifier()}"
+    return DATA_VERSION_OF + field.to_identifier()
 
 
 def sample(field: FieldKey) -> str:

@@ -14,8 +14,8 @@ import pytest
 
 import metaxy_core as mx
 
-# Building expressions makes many short-lived objects; looking for cycles among them less often makes
-# the suite a sixth faster.
+# Building expressions makes many short-lived objects; looking for cycles among them less often
+# makes the suite a sixth faster.
 gc.set_threshold(100_000, 50, 100)
 
 Fields = Mapping[str, int | str] | Sequence[str | mx.FieldSpec]

@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def counted(plan: FeaturePlan, attempts: ir.Table) -> ir.Table:
-    """Attempts per piece of work and provenance.
+def counted(plan: FeaturePlan, attempts: ir.Table, stored: ir.Table) -> ir.Table:
+    """Attempts per piece of work and provenance, since it was done last.
 
     Args:
         plan: the feature's plan.
-        attempts: a row per failure: grain columns, the provenance of each field, error and time.
+        attempts: a row per failure: grain columns, the provenance of each field, error, time, and
+            ``metaxy_commit``, the newest commit when it happened.
+        stored: what was processed, live, with the commit that did it.
 
     Returns:
         Grain and provenance columns, ``metaxy_attempts``, and error, time and materialization id of
         the last one.
     """
+    ids = list(plan.grain)
+    done = stored.select(*ids, metaxy_done=stored[sc.COMMIT])
+    both = attempts.view().left_join(done, ids, rname="{name}__metaxy_done")
+    since = both.filter(both.metaxy_done.isnull() | (both.metaxy_done <= both[sc.COMMIT]))
+    attempts = since.select(*attempts.columns)
     last = (sc.ERROR, sc.MATERIALIZATION_ID)
     return attempts.group_by(_keys(plan)).agg(
         **{sc.ATTEMPTS: attempts.count()},
@@ -31,13 +38,16 @@ def counted(plan: FeaturePlan, attempts: ir.Table) -> ir.Table:
     )
 
 
-def marked(plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, maximum: int) -> ir.Table:
+def marked(
+    plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, stored: ir.Table, maximum: int
+) -> ir.Table:
     """An increment that says which of its new and stale records failed too often.
 
     Args:
         plan: the feature's plan.
         increment: with ``metaxy_status``.
         attempts: a row per failure.
+        stored: what was processed, live.
         maximum: how many failures at the present provenance are too many.
 
     Returns:
@@ -45,7 +55,7 @@ def marked(plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, maximum: 
     """
     import ibis
 
-    tried = counted(plan, attempts)
+    tried = counted(plan, attempts, stored)
     exhausted = tried.filter(tried[sc.ATTEMPTS] >= maximum).select(
         *_keys(plan), metaxy_tried=ibis.literal(value=True)
     )
@@ -56,10 +66,10 @@ def marked(plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, maximum: 
 
 
 def with_failed(
-    plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, maximum: int
+    plan: FeaturePlan, increment: ir.Table, attempts: ir.Table, stored: ir.Table, maximum: int
 ) -> ir.Table:
     """An increment in which what failed too often is ``FAILED``; see ``marked``."""
-    found = marked(plan, increment, attempts, maximum)
+    found = marked(plan, increment, attempts, stored, maximum)
     status = found[sc.EXHAUSTED].ifelse(FAILED, found[sc.STATUS]).cast("int8")
     return found.mutate(**{sc.STATUS: status}).drop(sc.EXHAUSTED)
 
@@ -74,13 +84,13 @@ def unresolved(plan: FeaturePlan, attempts: ir.Table, stored: ir.Table) -> ir.Ta
     """
     import ibis
 
-    tried = counted(plan, attempts)
+    tried = counted(plan, attempts, stored)
     order = ibis.window(
         group_by=list(plan.grain), order_by=[tried[sc.FAILED_AT].desc(), tried[sc.ERROR]]
     )
     ranked = tried.mutate(metaxy_rank=ibis.row_number().over(order))
     last = ranked.filter(ranked.metaxy_rank == 0).drop("metaxy_rank")
-    return last.anti_join(stored, _keys(plan)).order_by(list(plan.grain))
+    return last.order_by(list(plan.grain))
 
 
 def _keys(plan: FeaturePlan) -> list[str]:

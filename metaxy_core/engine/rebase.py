@@ -80,8 +80,9 @@ def restamped_rows(
 ) -> ir.Table:
     """Stored rows under the new definition.
 
-    They keep every column, those of former fields too, so that downstream features can still be
-    compared with what they read; and they keep their data versions, so that these see no change.
+    They keep every column, and the data versions of former fields too, so that downstream features
+    can still be compared with what they read and see no change. What a former field was made of is
+    not known any more: code that goes back to it has to compute it again.
 
     Args:
         rows: live rows with the version columns of the former fields.
@@ -101,7 +102,24 @@ def restamped_rows(
             for field, former in formers.items()
         }
     kept = [name for name in rows.columns if name not in versions]
-    return joined.select(*kept, **versions)
+    former = _without_origin(joined, kept)
+    return joined.select(*(name for name in kept if name not in former), **former, **versions)
+
+
+def _without_origin(joined: ir.Table, columns: Sequence[str]) -> dict[str, ir.IntegerValue]:
+    """Data versions of fields that are no more, and nothing of what they were made of."""
+    import ibis
+
+    found: dict[str, ir.IntegerValue] = {}
+    for name in columns:
+        field = sc.field_of_provenance(name)
+        if field is None:
+            continue
+        found[name] = ibis.null("int64")
+        version = sc.DATA_VERSION_OF + field
+        if version in columns:
+            found[version] = joined[version].fill_null(joined[name])
+    return found
 
 
 def as_restamped(source: Source, verdicts: ir.Table, grain: Sequence[str]) -> Source:

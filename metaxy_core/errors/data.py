@@ -22,6 +22,15 @@ class DuplicateIds(DataError):
             f"Keep one row per id; nothing was written."
         )
 
+    @classmethod
+    def from_other_parents(cls, feature: object, ids: Sequence[object], total: int) -> Self:
+        return cls(
+            f"{total} record(s) of the frame for '{feature}' belong to parents that this write "
+            f"does not cover: {listing(ids)} (id and parent). Give each parent's children ids of "
+            f"their own, delete orphaned ones first, or write both parents together; nothing was "
+            f"written."
+        )
+
 
 class NullId(DataError):
     """An id column with NULL."""

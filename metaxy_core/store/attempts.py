@@ -52,13 +52,15 @@ class Attempts:
         for name, value in stamp.items():
             rows = rows.append_column(name, pa.repeat(value, count))
         backend = self._parts.backend
-        staged = backend.stage("metaxy_failed", rows)
-        try:
-            with backend.transaction() as transaction:
-                self._parts.tables.make(transaction)
+        with backend.transaction() as transaction:
+            self._parts.tables.make(transaction)
+            newest = self._parts.catalog.next_commit(transaction) - 1
+            commit = pa.repeat(pa.scalar(newest, pa.int64()), count)
+            staged = backend.stage("metaxy_failed", rows.append_column(sc.COMMIT, commit))
+            try:
                 transaction.append(self._table, backend.sql(lambda: staged))
-        finally:
-            backend.drop(staged)
+            finally:
+                backend.drop(staged)
         return count
 
     def records(self) -> Records:
@@ -87,7 +89,8 @@ class Attempts:
         if not frame.num_rows:
             return frame
         if sc.PROVENANCE_BY_FIELD not in frame.column_names:
-            return self._expected(as_declared(plan.definition, frame.select(list(plan.grain))))
+            ids = as_declared(plan.definition, frame.select(list(plan.grain)))
+            return self._expected(ids.group_by(ids.column_names, use_threads=False).aggregate([]))
         incoming = Incoming(plan, frame, ids=plan.grain)
         if incoming.raw:
             raise self._without_provenance()

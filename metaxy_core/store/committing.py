@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import checks
-from metaxy_core.engine.expansion import replaced_children
+from metaxy_core.engine.expansion import replaced_children, taken_children
 from metaxy_core.engine.upstream import live_records
-from metaxy_core.errors import InvalidWrite
+from metaxy_core.errors import DuplicateIds, InvalidWrite
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
@@ -22,6 +22,7 @@ from metaxy_core.specs.names import is_storable
 from metaxy_core.store.backends.base import Transaction
 from metaxy_core.store.catalog import REBASE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
+from metaxy_core.store.identity import SHOWN, shown_ids
 from metaxy_core.store.keeping import keep_versions
 from metaxy_core.store.layers import is_layered
 from metaxy_core.store.ownership import check_not_external
@@ -161,6 +162,8 @@ class Committing:
             source = self._sources.open(transaction, plan.definition)
             if source.written:
                 live = live_records(source)
+                if staged is not None and not set(plan.grain) <= set(plan.id_columns):
+                    self._check_parents(transaction, plan, live, covered, staged)
                 former = replaced_children(live, covered, staged, plan.grain, plan.id_columns)
                 table, ids = plan.definition.table, plan.id_columns
                 deleted, replaced = self._tombstone(transaction, table, former, ids, number)
@@ -171,6 +174,27 @@ class Committing:
             return superseded + replaced, deleted
         finally:
             self._backend.drop(covered)
+
+    def _check_parents(
+        self,
+        transaction: Transaction,
+        plan: FeaturePlan,
+        live: ir.Table,
+        covered: ir.Table,
+        staged: ir.Table,
+    ) -> None:
+        """A child is no other parent's.
+
+        Raises:
+            DuplicateIds: some written children belong to parents that the write does not cover.
+        """
+        taken = taken_children(live, covered, staged, plan.grain, plan.id_columns)
+        key = ("taken", plan, live.op(), covered.op(), staged.op())
+        found = transaction.fetch(self._backend.sql(lambda: taken, key))
+        if found.num_rows:
+            raise DuplicateIds.from_other_parents(
+                plan.key, shown_ids(found.slice(0, SHOWN)), found.num_rows
+            )
 
     def restamp(
         self,

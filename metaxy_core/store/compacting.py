@@ -52,17 +52,21 @@ class Compacting(Committing):
     ) -> Commit | None:
         """Erase the rows that had been replaced at a moment."""
         table = plan.definition.table
+        parents_table = sc.parents_table(table)
         with self._backend.snapshot() as snapshot:
-            if not snapshot.has(table):
+            if not (snapshot.has(table) or snapshot.has(parents_table)):
                 return None
         with self._backend.transaction() as transaction:
             self._prepare(transaction, graph, plan)
             own = self._sources.open(transaction, plan.definition)
-            erased = self._erase_history(transaction, table, own, plan.id_columns, since)
-            if plan.expands:
+            erased = 0
+            if transaction.has(table):
+                erased = self._erase_history(transaction, table, own, plan.id_columns, since)
+            if plan.expands and transaction.has(parents_table):
                 parents = self._sources.open_work(transaction, plan, own)
-                name = sc.parents_table(table)
-                self._erase_history(transaction, name, parents, plan.grain, since)
+                erased += self._erase_history(
+                    transaction, parents_table, parents, plan.grain, since
+                )
             if not erased:
                 return None
             number = self._catalog.next_commit(transaction)

@@ -55,6 +55,7 @@ class Deleting(Committing):
             try:
                 records = _selected(source, staged, filters, hard=hard)
                 commit = self._catalog.next_commit(transaction)
+                gone = self._live(transaction, records) if hard else None
                 rows, known = self._remove(transaction, plan, source, records, commit, hard=hard)
             finally:
                 if staged is not None:
@@ -69,7 +70,7 @@ class Deleting(Committing):
                 HARD_DELETE if hard else DELETE,
                 rows,
                 superseded=known,
-                deleted=rows,
+                deleted=rows if gone is None else gone,
             )
 
     # ------------------------------------------------------------------ details
@@ -93,6 +94,12 @@ class Deleting(Committing):
         table = to_arrow(plan.key, frame)
         check_ids(plan.key, plan.id_columns, table)
         return as_declared(plan.definition, table.select(list(plan.id_columns)))
+
+    def _live(self, transaction: Transaction, records: ir.Table) -> int:
+        """How many of some records are not deleted yet."""
+        live = records.filter(~records[sc.DELETED])
+        sql = self._backend.sql(lambda: live.agg(records=live.count()))
+        return int(transaction.fetch(sql)["records"][0].as_py())
 
     def _remove(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from metaxy_core import system_columns as sc
 from metaxy_core.compat import IncrementNames
 from metaxy_core.engine import compare
-from metaxy_core.errors import InvalidWrite
+from metaxy_core.errors import InvalidWrite, StoreClosed
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Backend
@@ -110,6 +110,7 @@ class Increment(IncrementNames):
 
         from metaxy_core.store.reading import presented
 
+        self._check_open()
         if self._orphaned is None:
             return self._frame(compare.ORPHANED).select(self._plan.grain)
         rows = self._backend.fetch(self._backend.sql(lambda: self._orphaned))
@@ -128,6 +129,7 @@ class Increment(IncrementNames):
 
         if type(size) is not int or size < 1:
             raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
+        self._check_open()
         wanted = self._rows.filter(self._rows[sc.STATUS].isin([compare.NEW, compare.STALE])).drop(
             sc.STATUS
         )
@@ -139,8 +141,17 @@ class Increment(IncrementNames):
         """Release the rows before the object goes; frames already fetched stay."""
         self._release()
 
+    def _check_open(self) -> None:
+        if not self._release.alive:
+            raise StoreClosed(
+                f"The increment of '{self.feature}' is closed; fetch its frames before, or resolve "
+                f"'{self.feature}' again."
+            )
+
     def _frame(self, status: int) -> pl.DataFrame:
         import polars as pl
+
+        self._check_open()
 
         key = ("status", status, self._rows.get_name(), self._rows.schema())
         sql = self._backend.sql(lambda: compare.with_status(self._rows, status), key)

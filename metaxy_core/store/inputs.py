@@ -53,7 +53,7 @@ class Inputs:
         others = (self.samples, self.attempts)
         return (
             *(source_key(source) for source in sources),
-            *(None if table is None else table.schema() for table in others),
+            *(None if table is None else table.op() for table in others),
         )
 
     def expected(self) -> ir.Table:

@@ -79,7 +79,9 @@ class Resolution:
                 found = self._classified(inputs)
                 if inputs.attempts is None:
                     return compare.counted(found)
-                return compare.counted(marked(self._plan, found, inputs.attempts, 1), sc.EXHAUSTED)
+                stored = live_records(inputs.work)
+                found = marked(self._plan, found, inputs.attempts, stored, 1)
+                return compare.counted(found, sc.EXHAUSTED)
 
             sql = self._backend.sql(tallied, ("progress", self._plan, inputs.key))
             rows = snapshot.fetch(sql).to_pylist()
@@ -114,7 +116,8 @@ class Resolution:
         def comparison() -> ir.Table:
             found = compare.differing(self._classified(inputs))
             if wanted.max_attempts is not None and inputs.attempts is not None:
-                found = with_failed(plan, found, inputs.attempts, wanted.max_attempts)
+                stored = live_records(inputs.work)
+                found = with_failed(plan, found, inputs.attempts, stored, wanted.max_attempts)
             return compare.narrowed(plan, found, wanted.filters, wanted.limit)
 
         key = ("increment", plan, wanted, inputs.key)

@@ -155,6 +155,7 @@ def source_key(source: Source) -> Hashable:
     """What decides about the SQL made from a source."""
     return (
         source.feature,
+        source.id_columns,
         source.rows.op(),
         source.commits.op(),
         source.superseding,

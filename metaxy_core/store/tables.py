@@ -155,7 +155,9 @@ class CatalogTables:
                 layer.tables.table(COMMITS)
                 layer.tables.table(DEFINITIONS)
         if key is not None:
-            key = (*key, tuple((layer.depth, layer.kind) for layer in found))
+            tables = (layer.tables.table(COMMITS) for layer in found)
+            names = (None if table is None else table.op() for table in tables)
+            key = (*key, *(layer.depth for layer in found), *names)
         rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()
         return rows
 

@@ -159,10 +159,20 @@ def _alike_values(old: pa.Array, new: pa.Array, threshold: float) -> NDArray[np.
     equal = np.asarray(pc.fill_null(pc.equal(old, new), fill_value=False))
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         return equal
+    if pa.types.is_integer(kind):
+        return _near_integers(old, new, threshold)
     left, right = _numbers(old), _numbers(new)
     with np.errstate(invalid="ignore"):
         near = np.abs(left - right) <= threshold if threshold else equal
     return np.asarray(equal | near | (np.isnan(left) & np.isnan(right)))
+
+
+def _near_integers(old: pa.Array, new: pa.Array, threshold: float) -> NDArray[np.bool_]:
+    """Integers, which may be too large for a float to tell them apart."""
+    left, right = (np.asarray(side.fill_null(0)) for side in (old, new))
+    larger, smaller = np.maximum(left, right), np.minimum(left, right)
+    apart = larger.astype(np.uint64) - smaller.astype(np.uint64)  # right modulo 2**64
+    return np.asarray(apart <= np.uint64(min(math.floor(threshold), 2**64 - 1)))
 
 
 def _numbers(values: pa.Array) -> NDArray[np.float64]:

@@ -267,9 +267,12 @@ class Tracing:
         for chosen in islice(product(*choices), _MOST_PLANS):
             definitions = {own.key: own, **dict(zip(deps, chosen, strict=True))}
             try:
-                yield plan_feature(own, definitions), definitions
+                plan = plan_feature(own, definitions)
             except (MetaxyError, KeyError):  # the two never stood in one graph
                 continue
+            reads = {read for each in plan.fields for read in each.reads}
+            if all(read.field in definitions[read.feature].spec.field_keys for read in reads):
+                yield plan, definitions
 
     def _definitions(self, feature: FeatureKey) -> list[FeatureDefinition]:
         known = [self._graph[feature]] if feature in self._graph else []

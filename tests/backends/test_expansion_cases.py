@@ -149,3 +149,17 @@ def test_a_parent_without_a_child_is_still_known_when_it_goes_and_comes_back(
     assert not project.counts(scene)
     project.store.write(video, project.samples(v1="a"))
     assert not project.counts(scene)
+
+
+def test_a_child_of_another_parent_is_refused(project: Project) -> None:
+    video = project.feature("video")
+    dep = mx.FeatureDep(feature=video, lineage=mx.expansion())
+    scene = project.feature("scene", ids=["scene"], deps=[dep])
+    project.store.write(video, project.samples(a="1", b="1"))
+    work = project.store.resolve_update(scene).new
+    for_a, for_b = (work.filter(id=id_).with_columns(scene=pl.lit("s1")) for id_ in "ab")
+    project.store.write(scene, for_a, processed=work.filter(id="a"))
+    with project.refuses(DuplicateIds, "'scene'", "('s1', 'a')", "nothing was written"):
+        project.store.write(scene, for_b, processed=work.filter(id="b"))
+    project.store.write(scene, for_b, processed=work)
+    assert project.records(scene) == [{"id": "b", "scene": "s1"}]

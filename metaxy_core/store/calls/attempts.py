@@ -8,6 +8,7 @@ from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.attempts import Attempts
+from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.reading import Records
 
@@ -43,6 +44,7 @@ class AttemptCalls(Calls):
                 feature and the rows lack their ``metaxy_`` columns.
         """
         graph, key = locate(feature)
+        check_not_external(graph[key], "record failures of")
         if isinstance(error, BaseException):
             error = f"{type(error).__name__}: {error}"
         for name, value in (("error", error), ("materialization_id", materialization_id)):

@@ -184,3 +184,40 @@ def test_what_cannot_have_failed_is_refused(
 def test_max_attempts_is_a_whole_number(project: Project, crop: FeatureClass, maximum: int) -> None:
     with project.refuses(InvalidWrite, "max_attempts", "a whole number from 1"):
         project.store.resolve_update(crop, max_attempts=maximum)
+
+
+def test_a_failure_counts_whatever_the_order_of_the_fields(
+    project: Project, video: FeatureClass, crop: FeatureClass
+) -> None:
+    crop = project.feature("crop", fields=["a"], deps=[video])
+    fail(project, crop, "v1")
+    crop = project.feature("crop", fields=["b", "a"], deps=[video])
+    assert project.store.resolve_update(crop, max_attempts=1).counts.new == 3
+    fail(project, crop, "v1")
+    found = project.store.resolve_update(crop, max_attempts=1)
+    assert (found.counts.new, found.failed) == (2, 1)
+    assert project.store.progress(crop).failing == 1
+
+
+def test_success_ends_a_count_of_failures(project: Project, crop: FeatureClass) -> None:
+    fail(project, crop, "v1")
+    project.process(crop)
+    forced = project.store.resolve_update(crop, stale_if="id = 'v1'", max_attempts=1)
+    assert (ids(forced.stale), forced.failed) == (["v1"], 0)
+    project.store.record_failure(crop, forced.stale, "again")
+    assert project.store.failures(crop).to_polars()["id"].to_list() == ["v1"]
+    forced = project.store.resolve_update(crop, stale_if="id = 'v1'", max_attempts=1)
+    assert (forced.counts.stale, forced.failed) == (0, 1)
+
+
+def test_a_failure_before_an_upstream_change_is_over_once_the_record_is_done(
+    project: Project, video: FeatureClass, crop: FeatureClass
+) -> None:
+    fail(project, crop, "v1")
+    project.store.write(video, project.samples(v1="b"))
+    project.process(crop)
+    assert project.store.failures(crop).to_polars().height == 0
+
+
+def test_one_id_given_twice_fails_once(project: Project, crop: FeatureClass) -> None:
+    assert project.store.record_failure(crop, ["v1", "v1"], "broken") == 1

@@ -210,3 +210,13 @@ def test_deleting_from_a_store_that_is_not_there_makes_none(
         with pytest.raises(UnknownColumn, match="'ids'"):
             store.delete("video", filters="ids = 'v1'")
     assert not (tmp_path / "metadata.duckdb").exists()
+
+
+def test_a_hard_delete_counts_records_and_rows_apart(project: Project) -> None:
+    video = project.feature("video", columns={"path": str})
+    for path in "abc":
+        project.store.write(video, with_path(project, path, "v1", "v2"))
+    project.store.delete(video, filters="id = 'v2'")
+    commit = project.store.delete(video, pl.DataFrame({"id": ["v1", "v2"]}), hard=True)
+    assert commit is not None
+    assert (commit.rows, commit.deleted) == (7, 1)

@@ -606,3 +606,13 @@ def test_samples_are_for_roots_only(chain: Chain) -> None:
 def test_an_unknown_feature_is_refused(chain: Chain) -> None:
     with pytest.raises(UnknownFeature, match="did you mean 'text'"):
         chain.store.explain("texd", "v1")
+
+
+def test_a_record_is_explained_after_an_upstream_field_was_renamed(project: Project) -> None:
+    video = project.feature("video", fields=["sound"])
+    project.store.write(video, project.samples(a={"sound": "1"}))
+    text = project.feature("text", deps=[video])
+    project.process(text)
+    project.feature("video", fields=["audio"])
+    text = project.feature("text", deps=["video"])
+    assert project.store.explain(text, "a").status == "blocked"

@@ -155,7 +155,7 @@ def test_the_processed_parents_of_an_expansion_are_compacted_too(
         project.store.write(scene, children, processed=work)
     commit = project.store.compact(scene)
     assert commit is not None
-    assert commit.rows == 1
+    assert commit.rows == 3
     assert project.counts(scene) == mx.Counts()
     write(project, video, v2="c")
     assert project.counts(scene) == mx.Counts(stale=1)
@@ -166,3 +166,16 @@ def test_nothing_to_compact_makes_no_commit(project: Project, video: FeatureClas
     only = write(project, video, v1="a")
     assert project.store.compact(video) is None
     assert project.store.history(video).last == only
+
+
+def test_an_expansion_without_any_child_is_compacted(project: Project, video: FeatureClass) -> None:
+    dep = mx.FeatureDep(feature=video, lineage=mx.expansion())
+    scene = project.feature("scene", ids=["scene"], deps=[dep])
+    for path in "abc":
+        write(project, video, v1=path)
+        work = pl.concat(list(project.store.resolve_update(scene).batches()))
+        project.store.write(scene, work.clear().with_columns(scene=pl.lit("")), processed=work)
+    commit = project.store.compact(scene)
+    assert commit is not None
+    assert commit.rows == 2
+    assert project.counts(scene) == mx.Counts()

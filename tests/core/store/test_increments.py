@@ -281,3 +281,15 @@ def test_any_name_of_a_feature_will_do(project: Project) -> None:
         "example/video",
     ]
     assert [project.store.resolve_update(name, samples).counts.new for name in names] == [1] * 5
+
+
+def test_a_closed_increment_gives_nothing_of_another(project: Project) -> None:
+    video = project.feature("video")
+    first = project.store.resolve_update(video, project.samples(v1="a"))
+    first.close()
+    second = project.store.resolve_update(video, project.samples(v2="a"))
+    with pytest.raises(StoreClosed, match="resolve 'video' again"):
+        _ = first.new
+    with pytest.raises(StoreClosed, match="is closed"):
+        next(first.batches())
+    assert second.new["id"].to_list() == ["v2"]

@@ -171,3 +171,16 @@ def test_columns_that_are_no_list_of_names_are_refused(
 ) -> None:
     with project.refuses(UnknownColumn, f"columns={columns!r}", "'video'", "id, path, size"):
         project.store.read(video, columns=columns).to_polars()
+
+
+def test_other_id_columns_read_by_their_own_rule(project: Project) -> None:
+    features = {}
+    for ids in (["a"], ["a", "b"]):
+        features[len(ids)] = project.feature("video", ids=ids, columns={"a": str, "b": str})
+        frame = pl.DataFrame(
+            {"a": ["1", "1"][: len(ids)], "b": ["1", "2"][: len(ids)]}
+        ).with_columns(metaxy_provenance_by_field=pl.struct(default=pl.lit("x")))
+        project.store.write("video", frame)
+        project.store.write("video", frame)
+        assert project.store.read("video").to_polars().height == len(ids)
+        assert project.store.count("video") == len(ids)

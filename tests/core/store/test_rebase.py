@@ -474,3 +474,13 @@ def test_other_ids_are_other_records(project: Project) -> None:
     finer = project.feature("clip", ids=["id", "n"], fields=field, columns=columns)
     with project.refuses(errors.InvalidRebase, "'clip'", "['id']", "['id', 'n']"):
         project.store.rebase(finer)
+
+
+def test_code_that_goes_back_to_a_renamed_field_recomputes_it_and_blocks_nothing_for_ever(
+    project: Project, text: FeatureClass
+) -> None:
+    project.store.rebase(video(project, audio=1), fields={"audio": "sound"})
+    former = video(project, sound=1)
+    assert project.counts(former, videos(a="1", b="1")) == mx.Counts(stale=2)
+    project.process(former, videos(a="1", b="1"))
+    assert project.counts(text) == DONE
