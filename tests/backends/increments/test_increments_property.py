@@ -17,7 +17,7 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print
 
 
 @pytest.mark.parametrize("part", range(8))
-@settings(max_examples=100, **SETTINGS)
+@settings(max_examples=115, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random) -> None:
     with lived(100 * part + shape, random) as world:
@@ -25,7 +25,7 @@ def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random
 
 
 @pytest.mark.parametrize("part", range(8, 10))
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=25, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_once_all_work_is_done_nothing_comes_back(part: int, shape: int, random: Random) -> None:
     with lived(100 * part + shape, random) as world:
@@ -33,7 +33,7 @@ def test_once_all_work_is_done_nothing_comes_back(part: int, shape: int, random:
         world.check_records()
 
 
-@settings(max_examples=80, **SETTINGS)
+@settings(max_examples=30, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_resolving_twice_gives_the_same(shape: int, random: Random) -> None:
     with lived(1000 + shape, random) as world:
