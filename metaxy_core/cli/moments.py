@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+_COMMIT: Final = re.compile(r"-?[0-9]{1,18}")
 _SPAN: Final = re.compile(r"(\d{1,6})(s|m|h|d|w)")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -19,7 +20,7 @@ def to_moment(text: str, option: str) -> int | dt.datetime:
         text: what was typed.
         option: the option it was given to, for the message.
     """
-    if text.isdecimal() and text.isascii():
+    if _COMMIT.fullmatch(text):
         return int(text)
     try:
         moment = dt.datetime.fromisoformat(text)

@@ -61,7 +61,8 @@ def _to_table(plan: Plan) -> Group:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in HEADINGS:
         justify: JustifyMethod = "left" if heading in LEFT else "right"
-        table.add_column(heading, justify=justify, no_wrap=heading != "changed fields")
+        fixed = heading == HEADINGS[0]
+        table.add_column(heading, justify=justify, no_wrap=fixed, min_width=0 if fixed else 5)
     for feature in plan:
         table.add_row(*cells(feature), style="yellow" if feature.recompute else None)
     return Group(table, Text(summary(plan)))

@@ -124,15 +124,17 @@ class Catalog:
     def commits_of(
         self, snapshot: Snapshot, feature: FeatureKey, limit: int | None
     ) -> tuple[Commit, ...]:
-        """The own commits of a feature, newest first, at most so many."""
+        """The commits of a feature, newest first, at most so many; those of fallbacks too."""
         name = str(feature)
 
         def query() -> ir.Table:
-            commits = self._tables[COMMITS]
+            commits = self.commits(snapshot)
             found = commits.filter(commits.feature == name)
+            if SUPERSEDED_THERE in found.columns:
+                found = found.mutate(superseded=found[SUPERSEDED_THERE])
             return found.order_by(found[sc.COMMIT].desc()).limit(limit)
 
-        rows = self._tables.rows(snapshot, query, ("commits", name, limit))
+        rows = self._tables.rows_over(snapshot, query, ("commits", name, limit))
         return tuple(_to_commit(row) for row in rows)
 
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:

@@ -115,3 +115,9 @@ def test_a_push_of_another_projects_feature_is_refused(talks):
     result = talks.run("push")
     assert result.exit_code == 1
     assert "belongs to project 'readme'" in result.stderr
+
+
+def test_lock_tells_programs_what_moved(talks):
+    first = json.loads(talks.run("lock", "--json").stdout)
+    assert (first["up_to_date"], first["written"]) == (False, True)
+    assert json.loads(talks.run("lock", "--check", "--json").stdout)["up_to_date"]

@@ -114,3 +114,13 @@ def test_the_past_of_a_branch_begins_with_production(project: Project, branch, p
     ]
     assert versions[0] == prod.read("video", filters="id = 'a'").to_polars()["metaxy_provenance"][0]
     assert versions[0] != versions[1]
+
+
+def test_commits_are_listed_with_productions_before(project: Project, branch, prod) -> None:
+    dev, _ = branch
+    samples = project.samples(a="2", b="1", c="1")
+    dev.write("video", dev.resolve_update("video", samples).stale)
+    commits = dev.commits("video")
+    assert [(each.rows, each.superseded) for each in commits] == [(1, 0), (3, 0)]
+    assert commits[0].id == 1
+    assert commits[1].id < 0
