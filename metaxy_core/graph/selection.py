@@ -78,10 +78,10 @@ def select(graph: FeatureGraph, *terms: str | KeyLike) -> tuple[FeatureKey, ...]
         ...     class Video(Feature, spec=FeatureSpec(key="video")): ...
         ...     class Crop(Feature, spec=FeatureSpec(key="crop", deps=[Video], tags=["gpu"])): ...
         ...     class Face(Feature, spec=FeatureSpec(key="face", deps=[Crop])): ...
-        >>> [str(key) for key in select(graph, "+tag:gpu")]
-        ['video', 'crop']
-        >>> [str(key) for key in select(graph, "video+ !crop")]
-        ['video', 'face']
+        >>> print(*select(graph, "+tag:gpu"))
+        video crop
+        >>> print(*select(graph, "video+ !crop"))
+        video face
     """
     definitions = {definition.key: definition for definition in graph}
     everything = frozenset(definitions)

@@ -110,8 +110,9 @@ class ExplanationCalls(Calls):
             >>> with mx.DuckDBMetadataStore(":memory:") as store:
             ...     commit = store.write(Clip, pl.DataFrame({"id": ["a"], "etag": ["1"]}))
             ...     commit = store.write(Text, store.resolve_update(Text).new)
-            ...     [(node.feature, node.commit) for node in store.lineage(Text, "a").upstream]
-            [('clip', 1)]
+            ...     clip, = store.lineage(Text, "a").upstream
+            >>> print(clip.feature, clip.commit)
+            clip 1
         """
         from metaxy_core.store.lineages import LineageTracing
 
