@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
-    from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
     from metaxy_core.store.lineage import Lineage
@@ -35,7 +35,7 @@ BaseFeature = Feature
 _LAZY = {
     "Config": "metaxy_core.config",
     "init": "metaxy_core.config",
-    "Commit": "metaxy_core.store.catalog",
+    "Commit": "metaxy_core.store.commits",
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
     "Progress": "metaxy_core.store.progress",

@@ -74,6 +74,11 @@ def attempts_table(table: str) -> str:
     return f"metaxy__attempts__{table}"
 
 
+def left_table(table: str) -> str:
+    """Table of the few records that were left over when commits were settled."""
+    return f"metaxy__left__{table}"
+
+
 def is_reserved(column: str) -> bool:
     """Whether a column name belongs to the system."""
     return column.lower().startswith(PREFIX)

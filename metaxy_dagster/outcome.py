@@ -13,7 +13,7 @@ import dagster as dg
 from metaxy_core.feature import locate
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.base import MetadataStore
-from metaxy_core.store.catalog import Commit
+from metaxy_core.store.commits import Commit
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Counts
 from metaxy_dagster.increments import Children, IncrementOutput, Log, Tally

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from metaxy_core.store.base import MetadataStore
-    from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.commits import Commit
     from metaxy_core.store.snapshots import RecordedSnapshot, SnapshotChanges
 
     Pushed = tuple[RecordedSnapshot, SnapshotChanges]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from metaxy_core.store.base import MetadataStore
-    from metaxy_core.store.catalog import Commit
+    from metaxy_core.store.commits import Commit
     from metaxy_core.store.progress import Progress
 
 

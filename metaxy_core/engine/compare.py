@@ -6,7 +6,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine.candidates import of_keys
 from metaxy_core.engine.filters import filtered
+from metaxy_core.engine.upstream import Source, live_records
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.specs.filter import Filter
 
@@ -116,10 +118,11 @@ def counted(increment: ir.Table, *by: str) -> ir.Table:
     return increment.group_by(sc.STATUS, *by).agg(records=increment.count())
 
 
-def orphans(plan: FeaturePlan, increment: ir.Table, stored: ir.Table) -> ir.Table:
+def orphans(plan: FeaturePlan, increment: ir.Table, own: Source) -> ir.Table:
     """The stored rows of an increment's orphaned records."""
-    ids = list(plan.grain)
-    return stored.semi_join(with_status(increment, ORPHANED), ids)
+    keys = with_status(increment, ORPHANED)
+    stored = live_records(of_keys(own, plan.grain, keys))
+    return stored.semi_join(keys, list(plan.grain))
 
 
 def _provenance_names(plan: FeaturePlan) -> list[str]:

@@ -34,6 +34,7 @@ class Source:
         outdated: feature versions under which a read field had another code version.
         written: whether the table exists; otherwise ``rows`` is an empty one.
         absent: the columns of ``rows`` that the table on disk does not have; they are NULL.
+        narrowed: whether ``rows`` are few ones out of many, which must not be looked for twice.
     """
 
     feature: FeatureKey
@@ -45,6 +46,7 @@ class Source:
     outdated: frozenset[str] = frozenset()
     written: bool = True
     absent: frozenset[str] = frozenset()
+    narrowed: bool = False
 
 
 def latest_rows(source: Source) -> ir.Table:
@@ -55,6 +57,8 @@ def latest_rows(source: Source) -> ir.Table:
     """
     if not source.superseding:
         return source.rows
+    if source.narrowed:
+        return _last_rows(source)
     superseding = source.commits.filter(
         source.commits.feature == str(source.feature), source.commits.superseded > 0
     ).select(sc.COMMIT)
@@ -69,6 +73,16 @@ def latest_rows(source: Source) -> ir.Table:
         joined.metaxy_newest.isnull() | (joined.metaxy_newest == joined[sc.COMMIT])
     )
     return current.select(list(source.rows.columns))
+
+
+def _last_rows(source: Source) -> ir.Table:
+    import ibis
+
+    newest_first = ibis.window(
+        group_by=list(source.id_columns), order_by=source.rows[sc.COMMIT].desc()
+    )
+    ranked = source.rows.mutate(metaxy_rank=ibis.row_number().over(newest_first))
+    return ranked.filter(ranked.metaxy_rank == 0).drop("metaxy_rank")
 
 
 def live_records(source: Source) -> ir.Table:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from metaxy_core.compat import FEATURE_IN_FEATURE_DEP
+from metaxy_core.errors import InvalidSpec
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_core.specs.base import Spec
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.specs.lineage import Lineage
 from metaxy_core.specs.mapping import FieldsMapping
 from metaxy_core.specs.names import ColumnName
+from metaxy_core.system_columns import is_reserved
 
 
 class FrozenNames(dict[str, str]):
@@ -78,6 +80,17 @@ class FeatureDep(Spec):
         if text is not None:
             parse_filter(text)
         return text
+
+    @field_validator("rename")
+    @classmethod
+    def _own_names(cls, rename: Mapping[str, str]) -> Mapping[str, str]:
+        for name, new in rename.items():
+            if is_reserved(new):
+                raise InvalidSpec(
+                    f"FeatureDep(rename={{{name!r}: {new!r}}}) gives a column a name that is kept "
+                    f"for system columns (metaxy_...); choose another."
+                )
+        return rename
 
     @property
     def parsed_filter(self) -> Filter | None:

@@ -20,7 +20,7 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.names import is_storable
 from metaxy_core.store.backends.base import Transaction
-from metaxy_core.store.catalog import REBASE, WRITE, Commit
+from metaxy_core.store.commits import REBASE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.identity import SHOWN, shown_ids
 from metaxy_core.store.keeping import keep_versions

@@ -12,7 +12,7 @@ from metaxy_core.errors import InvalidWrite
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.store.backends.base import Transaction
-from metaxy_core.store.catalog import COMPACT, Commit
+from metaxy_core.store.commits import COMPACT, Commit
 from metaxy_core.store.committing import Committing
 
 

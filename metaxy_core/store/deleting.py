@@ -15,7 +15,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Transaction
-from metaxy_core.store.catalog import DELETE, HARD_DELETE, Commit
+from metaxy_core.store.commits import DELETE, HARD_DELETE, Commit
 from metaxy_core.store.committing import Committing
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.identity import check_ids

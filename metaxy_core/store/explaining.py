@@ -144,7 +144,7 @@ class Explaining:
         row: StoredRow | None,
     ) -> Outcome:
         with self._tracing.staged(metaxy_samples=samples, metaxy_record=record) as (given, wanted):
-            check_id_types(plan, given, own.rows, "the samples")
+            check_id_types(plan, given.schema(), own.rows.schema(), "the samples")
 
             def comparison() -> ir.Table:
                 expected = expected_from_samples(plan, given)

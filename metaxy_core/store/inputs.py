@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,9 +16,11 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import DepPlan, FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot
+from metaxy_core.store.histories import History
 from metaxy_core.store.sources import Sources, source_key
 
 if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
 
 Carried = dict[FeatureKey, tuple[tuple[str, str], ...]]
@@ -36,6 +38,7 @@ class Inputs:
         columns: for each dep the columns it brings, and their names here.
         samples: what a root's records should be, with the canonical text of each field.
         attempts: a row per failed attempt; None where there was none.
+        histories: what the catalog knows of the feature and its deps, if that was asked.
     """
 
     plan: FeaturePlan
@@ -45,6 +48,7 @@ class Inputs:
     columns: Carried
     samples: ir.Table | None = None
     attempts: ir.Table | None = None
+    histories: Mapping[FeatureKey, History] = field(default_factory=dict)
 
     @property
     def key(self) -> Hashable:
@@ -86,10 +90,12 @@ def open_versions(
         UnknownColumn: a dep's lineage names a column that its table does not have.
         WrongColumnType: an id has one type here and another one upstream.
     """
-    own, upstream = _opened(snapshot, sources, graph, plan)
+    histories = sources.histories(snapshot, [plan.key, *(dep.feature for dep in plan.deps)])
+    own, upstream = _opened(snapshot, sources, graph, plan, histories)
     work = sources.open_work(snapshot, plan, own)
     attempts = sources.open_attempts(snapshot, plan, work)
-    return replace(matched_inputs(plan, own, work, upstream), attempts=attempts)
+    matched = matched_inputs(plan, own, work, upstream)
+    return replace(matched, attempts=attempts, histories=histories)
 
 
 def matched_inputs(
@@ -122,18 +128,21 @@ def open_samples(
         WrongColumnType: an id has one type in the samples and another one in the store.
     """
     schema = samples.schema().to_pyarrow()
-    own = sources.open(snapshot, plan.definition, ids_like=schema)
-    check_id_types(plan, samples, own.rows, "the samples")
+    histories = sources.histories(snapshot, [plan.key])
+    own = sources.open(snapshot, plan.definition, history=histories[plan.key], ids_like=schema)
+    check_id_types(plan, samples.schema(), own.rows.schema(), "the samples")
     attempts = sources.open_attempts(snapshot, plan, own)
-    return Inputs(plan, own, own, {}, {}, samples=samples, attempts=attempts)
+    return Inputs(plan, own, own, {}, {}, samples, attempts, histories)
 
 
 def _opened(
-    snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
+    snapshot: Snapshot,
+    sources: Sources,
+    graph: FeatureGraph,
+    plan: FeaturePlan,
+    histories: Mapping[FeatureKey, History],
 ) -> tuple[Source, dict[FeatureKey, Source]]:
     """The feature's own table and those of its deps."""
-    keys = [plan.key, *(dep.feature for dep in plan.deps)]
-    histories = sources.histories(snapshot, keys)
     own = sources.open(
         snapshot,
         plan.definition,
@@ -176,20 +185,32 @@ def _check_dep_ids(plan: FeaturePlan, dep: DepPlan, source: Source, own: Source)
         if there not in rows.columns:
             known = [name for name in rows.columns if not sc.is_reserved(name)]
             raise UnknownColumn.from_available(dep.feature, there, known, "The dep's lineage")
-    shared = rows.select(**{here: rows[there] for there, here in dep.ids})
-    check_id_types(plan, shared, own.rows, f"dep '{dep.feature}'")
+    types = rows.schema()
+    shared = {here: types[there] for there, here in dep.ids}
+    check_id_types(plan, shared, own.rows.schema(), f"dep '{dep.feature}'")
 
 
-def check_id_types(plan: FeaturePlan, given: ir.Table, stored: ir.Table, what: str) -> None:
+def check_id_types(
+    plan: FeaturePlan,
+    given: Mapping[str, dt.DataType],
+    stored: Mapping[str, dt.DataType],
+    what: str,
+) -> None:
     """Ids of one name have one type.
+
+    Args:
+        plan: the feature's plan.
+        given: types by column, of ids among others.
+        stored: those of the stored records.
+        what: what was given, for the message.
 
     Raises:
         WrongColumnType: they have not.
     """
     for name in plan.grain:
-        if name not in given.columns:
+        if name not in given:
             continue
-        found, wanted = given[name].type(), stored[name].type()
+        found, wanted = given[name], stored[name]
         if found.copy(nullable=True) != wanted.copy(nullable=True) and not (
             found.is_integer() and wanted.is_integer()
         ):

@@ -167,9 +167,10 @@ class LayeredBackend:
             yield LayeredSnapshot(own, self._opened(own, opened, staged))
 
     @contextmanager
-    def transaction(self) -> Iterator[LayeredTransaction]:
+    def transaction(self, *, wait: bool = True) -> Iterator[LayeredTransaction]:
         """Open the store itself for one change, and the others for reading."""
-        with ExitStack() as staged, self._primary.transaction() as own, ExitStack() as opened:
+        primary = self._primary.transaction(wait=wait)
+        with ExitStack() as staged, primary as own, ExitStack() as opened:
             yield LayeredTransaction(own, self._opened(own, opened, staged))
 
     def _opened(self, own: Snapshot, opened: ExitStack, staged: ExitStack) -> tuple[Layer, ...]:

@@ -9,6 +9,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog
 from metaxy_core.store.definitions import DefinitionLog
 from metaxy_core.store.layers import LayeredBackend
+from metaxy_core.store.settling import SettledLog
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
 
@@ -23,6 +24,7 @@ class Parts:
         catalog: the commits.
         definitions: the recorded definitions and snapshots.
         sources: the features' tables.
+        settled: what was found up to date.
     """
 
     backend: Backend
@@ -30,6 +32,7 @@ class Parts:
     catalog: Catalog
     definitions: DefinitionLog
     sources: Sources
+    settled: SettledLog
 
     @classmethod
     def of(
@@ -47,7 +50,8 @@ class Parts:
         tables = CatalogTables(backend, algorithm)
         catalog = Catalog(tables)
         sources = Sources(backend, tables, catalog)
-        return cls(backend, tables, catalog, DefinitionLog(tables), sources)
+        settled = SettledLog(backend, tables, catalog)
+        return cls(backend, tables, catalog, DefinitionLog(tables), sources, settled)
 
 
 class Calls:

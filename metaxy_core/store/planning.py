@@ -16,7 +16,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import DepPlan, FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot
-from metaxy_core.store.catalog import History
+from metaxy_core.store.histories import History
 from metaxy_core.store.inputs import beside_ids, check_id_types, matched_inputs
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.plan import Plan, PlannedFeature
@@ -182,7 +182,7 @@ class Planning:
     ) -> ir.Table:
         upstream: dict[FeatureKey, Source] = {}
         if samples is not None:
-            check_id_types(plan, samples, own.rows, "the samples")
+            check_id_types(plan, samples.schema(), own.rows.schema(), "the samples")
             expected = expected_from_samples(plan, samples)
         elif plan.is_root:
             outdated = {f.key: history.outdated([(f.key, f.code_version)]) for f in plan.fields}

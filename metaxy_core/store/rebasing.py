@@ -21,7 +21,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
-from metaxy_core.store.catalog import Commit
+from metaxy_core.store.commits import Commit
 from metaxy_core.store.committing import Committing
 from metaxy_core.store.former import FormerGraphs
 from metaxy_core.store.former_samples import given_samples, stored_samples
@@ -192,7 +192,7 @@ class Rebasing:
         side = "former" if inputs.plan is change.former else "current"
         table = self._backend.stage(f"metaxy_samples_{side}", frame)
         staged.callback(self._backend.drop, table)
-        check_id_types(inputs.plan, table, inputs.own.rows, "the samples")
+        check_id_types(inputs.plan, table.schema(), inputs.own.rows.schema(), "the samples")
         return table
 
     def _lacking_versions(self, snapshot: Snapshot, inputs: Inputs, planned: Planned) -> Inputs:

@@ -12,16 +12,20 @@ from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
 from metaxy_core.engine.attempts import marked, with_failed
 from metaxy_core.engine.filters import filtered
+from metaxy_core.engine.since import with_since
 from metaxy_core.engine.upstream import live_records
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.filter import Filter
-from metaxy_core.store.backends.base import Backend, Snapshot
+from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
+from metaxy_core.store.narrowing import Narrowed, narrowing, shortened
+from metaxy_core.store.parts import Parts
 from metaxy_core.store.progress import Progress
-from metaxy_core.store.sources import Sources, source_key
+from metaxy_core.store.settling import UNKNOWN, Examination
+from metaxy_core.store.sources import source_key
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,6 +48,11 @@ class Wanted:
     limit: int | None = None
     max_attempts: int | None = None
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether all that differs is in the increment, and nothing else."""
+        return self.filters is None and self.stale_if is None and self.limit is None
+
 
 class Resolution:
     """One comparison of a feature with what it should be."""
@@ -52,15 +61,15 @@ class Resolution:
         self,
         graph: FeatureGraph,
         plan: FeaturePlan,
-        backend: Backend,
-        sources: Sources,
+        parts: Parts,
         wanted: Wanted,
     ) -> None:
         self._wanted = wanted
         self._graph = graph
         self._plan = plan
-        self._backend = backend
-        self._sources = sources
+        self._backend = parts.backend
+        self._sources = parts.sources
+        self._settled = parts.settled
 
     def increment(self, samples: pa.Table | None) -> Increment:
         """What differs.
@@ -68,8 +77,16 @@ class Resolution:
         Args:
             samples: of a root, with the canonical text of each field; None for other features.
         """
-        with self._opened(samples) as (snapshot, inputs):
-            return self._resolved(snapshot, inputs)
+        with self._opened(samples) as (snapshot, opened):
+            examination = self._examination(snapshot, opened)
+            inputs = shortened(snapshot, opened, examination)
+            rows = self._rows(snapshot, inputs, examination)
+            tally = self._tally(rows)
+            increment = self._increment(snapshot, inputs, rows, tally)
+        settled = examination.outcome(sum(tally.values()))
+        if settled is not None and self._wanted.is_everything:
+            self._settled.remember(self._plan, settled, rows)
+        return increment
 
     def progress(self, samples: pa.Table | None) -> Progress:
         """How much differs, and how much does not; see ``increment``."""
@@ -102,35 +119,55 @@ class Resolution:
         finally:
             self._backend.drop(staged)
 
-    def _classified(self, inputs: Inputs) -> ir.Table:
+    def _examination(self, snapshot: Snapshot, inputs: Inputs) -> Examination:
+        if self._plan.is_root or self._wanted.stale_if is not None:
+            return UNKNOWN
+        return self._settled.examination(snapshot, self._plan, inputs.histories)
+
+    def _classified(self, inputs: Inputs, narrowed: Narrowed | None = None) -> ir.Table:
         forced = None
         if self._wanted.stale_if is not None:
             forced = filtered(live_records(inputs.own), self._wanted.stale_if, self._plan.key)
-        stored = live_records(inputs.work)
-        return compare.classified(self._plan, inputs.expected(), stored, forced)
+        inputs = inputs if narrowed is None else narrowed.inputs(inputs)
+        expected = inputs.expected()
+        if narrowed is not None:  # a touched group may have brought others along
+            expected = expected.semi_join(narrowed.keys, list(self._plan.grain))
+        return compare.classified(self._plan, expected, live_records(inputs.work), forced)
 
-    def _resolved(self, snapshot: Snapshot, inputs: Inputs) -> Increment:
-        """Compare, and set the stored rows of orphans aside."""
+    def _compared(self, inputs: Inputs, narrowed: Narrowed | None) -> ir.Table:
+        """The increment's rows, with their status."""
         wanted, plan = self._wanted, self._plan
+        found = compare.differing(self._classified(inputs, narrowed))
+        if wanted.max_attempts is not None and inputs.attempts is not None:
+            stored = live_records(inputs.work)
+            found = with_failed(plan, found, inputs.attempts, stored, wanted.max_attempts)
+        return compare.narrowed(plan, found, wanted.filters, wanted.limit)
 
-        def comparison() -> ir.Table:
-            found = compare.differing(self._classified(inputs))
-            if wanted.max_attempts is not None and inputs.attempts is not None:
-                stored = live_records(inputs.work)
-                found = with_failed(plan, found, inputs.attempts, stored, wanted.max_attempts)
-            return compare.narrowed(plan, found, wanted.filters, wanted.limit)
+    def _rows(self, snapshot: Snapshot, inputs: Inputs, examination: Examination) -> ir.Table:
+        """The same, kept in the backend, of what has to be looked at."""
+        key = ("increment", self._plan, self._wanted, inputs.key)
+        if examination.is_needless:
+            sql = self._backend.sql(lambda: self._compared(inputs, None).limit(0), (*key, "none"))
+            return snapshot.keep(sql)
+        left = self._settled.left(snapshot, self._plan)
+        with narrowing(self._backend, snapshot, inputs, examination, left) as found:
+            if found is None:
+                return snapshot.keep(self._backend.sql(lambda: self._compared(inputs, None), key))
+            sql = self._backend.sql(lambda: self._compared(inputs, found), (*key, found.key))
+            return snapshot.keep(with_since(sql, found.since))
 
-        key = ("increment", plan, wanted, inputs.key)
-        rows = snapshot.keep(self._backend.sql(comparison, key))
-        counts, failed = self._counts(rows)
+    def _increment(
+        self, snapshot: Snapshot, inputs: Inputs, rows: ir.Table, tally: Mapping[int, int]
+    ) -> Increment:
+        """The increment of kept rows, with the stored rows of orphans set aside."""
+        plan = self._plan
+        kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
+        counts = Counts(*(tally.get(kind, 0) for kind in kinds))
         orphaned = None
         if counts.orphaned:
-            orphans_key = ("orphans", plan, rows.get_name(), rows.schema(), source_key(inputs.own))
-            orphaned = snapshot.keep(
-                self._backend.sql(
-                    lambda: compare.orphans(plan, rows, live_records(inputs.own)), orphans_key
-                )
-            )
+            key = ("orphans", plan, rows.get_name(), rows.schema(), source_key(inputs.own))
+            sql = self._backend.sql(lambda: compare.orphans(plan, rows, inputs.own), key)
+            orphaned = snapshot.keep(sql)
             counts = replace(counts, orphaned=self._rows_in(orphaned))
         return Increment(
             plan,
@@ -139,14 +176,13 @@ class Resolution:
             rows=rows,
             orphaned=orphaned,
             counts=counts,
-            failed=failed,
+            failed=tally.get(compare.FAILED, 0),
         )
 
-    def _counts(self, rows: ir.Table) -> tuple[Counts, int]:
+    def _tally(self, rows: ir.Table) -> dict[int, int]:
+        """How many rows have each status."""
         sql = self._backend.sql(lambda: compare.counted(rows), ("counted", rows.get_name()))
-        found = {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
-        kinds = (compare.NEW, compare.STALE, compare.ORPHANED, compare.BLOCKED)
-        return Counts(*(found.get(kind, 0) for kind in kinds)), found.get(compare.FAILED, 0)
+        return {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
 
     def _rows_in(self, kept: ir.Table) -> int:
         sql = self._backend.sql(lambda: kept.agg(records=kept.count()), ("rows", kept.get_name()))

@@ -15,7 +15,8 @@ from metaxy_core.errors import NotAStore
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Backend, Snapshot
-from metaxy_core.store.catalog import Catalog, History
+from metaxy_core.store.catalog import Catalog
+from metaxy_core.store.histories import History
 from metaxy_core.store.layers import LayeredSnapshot
 from metaxy_core.store.schema import arrow_type
 from metaxy_core.store.tables import CatalogTables

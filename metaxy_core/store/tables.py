@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine.since import with_since
 from metaxy_core.store.backends.base import Backend, Snapshot, Transaction
 from metaxy_core.store.format import FORMAT, STORE, StoreHash
 from metaxy_core.store.layers import Layer, LayeredSnapshot, layers
@@ -19,6 +20,7 @@ COMMITS: Final = "metaxy__commits"
 DEFINITIONS: Final = "metaxy__definitions"
 SNAPSHOTS: Final = "metaxy__snapshots"
 MIGRATIONS: Final = "metaxy__migrations"
+SETTLED: Final = "metaxy__settled"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -61,6 +63,14 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "left_stale": "int64",
         sc.COMMIT: "int64",
         "applied_at": _TIME,
+    },
+    SETTLED: {
+        "feature": "string",
+        "fingerprint": "string",
+        "through": "int64",
+        "commits": "int64",
+        "left": "int64",
+        "settled_at": _TIME,
     },
 }
 
@@ -119,7 +129,7 @@ class CatalogTables:
         """Make the tables, unless they exist."""
         if self.exist(transaction):
             return
-        for name in (COMMITS, DEFINITIONS, SNAPSHOTS, MIGRATIONS):
+        for name in (COMMITS, DEFINITIONS, SNAPSHOTS, MIGRATIONS, SETTLED):
             self.append(transaction, name, [])
         row = {
             "format": FORMAT,
@@ -145,8 +155,16 @@ class CatalogTables:
         snapshot: Snapshot,
         query: Callable[[], ir.Table],
         key: tuple[object, ...] | None = None,
+        commit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """The rows of a query over the tables that ``over`` gives; none where no store is yet."""
+        """The rows of a query over the tables that ``over`` gives; none where no store is yet.
+
+        Args:
+            snapshot: where to read.
+            query: the query.
+            key: what decides about its SQL.
+            commit: the one that the query speaks of, if any.
+        """
         found = self.layers(snapshot)
         if not found:
             return []
@@ -158,7 +176,9 @@ class CatalogTables:
             tables = (layer.tables.table(COMMITS) for layer in found)
             names = (None if table is None else table.op() for table in tables)
             key = (*key, *(layer.depth for layer in found), *names)
-        rows: list[dict[str, Any]] = snapshot.fetch(self._backend.sql(query, key)).to_pylist()
+        sql = self._backend.sql(query, key)
+        sql = sql if commit is None else with_since(sql, commit)
+        rows: list[dict[str, Any]] = snapshot.fetch(sql).to_pylist()
         return rows
 
     def append(self, transaction: Transaction, name: str, rows: Sequence[dict[str, Any]]) -> None:

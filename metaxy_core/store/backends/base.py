@@ -62,8 +62,12 @@ class Backend(Protocol):
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Open the database for reading."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """Open the database for one change; an exception inside takes everything back."""
+    def transaction(self, *, wait: bool = True) -> AbstractContextManager[Transaction]:
+        """Open the database for one change; an exception inside takes everything back.
+
+        Args:
+            wait: whether to wait for others that hold the database.
+        """
 
     def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
         """The SQL of an expression; built once per key where one is given."""

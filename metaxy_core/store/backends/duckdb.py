@@ -37,7 +37,7 @@ from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
-from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
+from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted, unbound
 from metaxy_core.store.backends.duckdb_settings import connected, first_line
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
@@ -121,14 +121,14 @@ class DuckDBBackend:
             yield session
 
     @contextmanager
-    def transaction(self) -> Iterator[DuckDBSession]:
+    def transaction(self, *, wait: bool = True) -> Iterator[DuckDBSession]:
         """Attach the file for one change."""
         if self._read_only:
             raise ReadOnlyStore(
                 f"The store {self.address!r} was opened with read_only=True; "
                 f"open it without to write."
             )
-        with self.turn, self._attached(read_only=False), self._begun() as session:
+        with self.turn, self._attached(read_only=False, wait=wait), self._begun() as session:
             yield session
 
     def close(self) -> None:
@@ -181,19 +181,25 @@ class DuckDBBackend:
             self._kept.discard(name)
 
     @contextmanager
-    def _attached(self, *, read_only: bool) -> Iterator[None]:
+    def _attached(self, *, read_only: bool, wait: bool = True) -> Iterator[None]:
         with ExitStack() as attached:
             if self.path is not None:
                 if not read_only and _is_absent(self.path):
                     self._make_file(self.path)
-                attached.enter_context(self.at(self.connection, CATALOG, read_only=read_only))
+                own = self.at(self.connection, CATALOG, read_only=read_only, wait=wait)
+                attached.enter_context(own)
             for other, catalog in self._joined.items():
                 attached.enter_context(other.at(self.connection, catalog, read_only=True))
             yield
 
     @contextmanager
     def at(
-        self, connection: duckdb.DuckDBPyConnection, catalog: str, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: str,
+        *,
+        read_only: bool,
+        wait: bool = True,
     ) -> Iterator[None]:
         """Attach the file to a connection under a name.
 
@@ -201,8 +207,10 @@ class DuckDBBackend:
             connection: the own one, or that of a database that joined this one.
             catalog: the name.
             read_only: attach it for reading.
+            wait: whether to wait for others that hold the file.
         """
-        self._attach(connection, catalog, self.path or Path(MEMORY), read_only=read_only)
+        patience = self._lock_timeout if wait else 0.0
+        self._attach(connection, catalog, read_only=read_only, patience=patience)
         try:
             yield
         finally:
@@ -222,14 +230,20 @@ class DuckDBBackend:
             made.unlink(missing_ok=True)
 
     def _attach(
-        self, connection: duckdb.DuckDBPyConnection, catalog: str, path: Path, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: str,
+        *,
+        read_only: bool,
+        patience: float,
     ) -> None:
+        path = self.path or Path(MEMORY)
         option = " (TYPE duckdb, READ_ONLY)" if read_only else " (TYPE duckdb)"
         source = str(path)
         if read_only and not self._read_only and _is_absent(path) and path.parent.is_dir():
             source, option = MEMORY, ""
         statement = f"ATTACH {_text(source)} AS {catalog}{option}"
-        deadline = time.monotonic() + self._lock_timeout
+        deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -300,7 +314,7 @@ class DuckDBBackend:
         """A table of the file."""
         import ibis
 
-        return ibis.table(columns, name=name, catalog=CATALOG, database="main")
+        return unbound(ibis.schema(columns), name, CATALOG)
 
     def drop(self, table: ir.Table) -> None:
         """Forget a staged or kept table; nothing happens after ``close``."""

@@ -59,15 +59,11 @@ class DuckDBTables:
 
     def table(self, name: str) -> ir.Table | None:
         """A table of the file."""
-        import ibis
-
         if name not in self._tables:
             return None
         if name not in self._opened:
             schema = self._schema(f"{self._catalog}.main.{quoted(name)}")
-            self._opened[name] = ibis.table(
-                schema, name=name, catalog=self._catalog, database="main"
-            )
+            self._opened[name] = unbound(schema, name, self._catalog)
         return self._opened[name]
 
     def fetch(self, sql: str) -> pa.Table:
@@ -104,15 +100,13 @@ class DuckDBSession(DuckDBTables):
 
     def keep(self, sql: str) -> ir.Table:
         """Materialise a query in the in-memory database, which may spill to disk."""
-        import ibis
-
         name = self._backend.kept_name()
         try:
             self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
         except duckdb.Error:
             self._backend.release_name(name)
             raise
-        return ibis.table(self._schema(quoted(name)), name=name)
+        return unbound(self._schema(quoted(name)), name)
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""
@@ -146,6 +140,15 @@ class DuckDBSession(DuckDBTables):
     def _types(self, sql: str) -> dict[str, str]:
         rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
+
+
+@lru_cache(maxsize=1024)
+def unbound(schema: ibis.Schema, name: str, catalog: str | None = None) -> ir.Table:
+    """A table as an expression; the same one for the same names."""
+    import ibis
+
+    database = None if catalog is None else "main"
+    return ibis.table(schema, name=name, catalog=catalog, database=database)
 
 
 @lru_cache(maxsize=1024)

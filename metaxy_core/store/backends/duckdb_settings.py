@@ -18,7 +18,7 @@ def connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDB
     """
     try:
         return duckdb.connect(":memory:", config=dict(settings))
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeEncodeError) as error:
         raise ConfigError(
             f"DuckDB does not accept the settings {', '.join(settings)}; correct them in "
             f"DuckDBMetadataStore(settings=...). DuckDB says: "

@@ -9,8 +9,9 @@ from metaxy_core.errors import InvalidWrite, UnknownFeature
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
-from metaxy_core.store.catalog import Commit, History
+from metaxy_core.store.commits import Commit
 from metaxy_core.store.compacting import checked_moment
+from metaxy_core.store.histories import History
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.reading import Reading, Records
 

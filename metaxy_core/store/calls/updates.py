@@ -112,7 +112,7 @@ class UpdateCalls(Calls):
         return None if samples is None else sample_frame(plan, self._parts.backend, samples)
 
     def _resolution(self, graph: FeatureGraph, plan: FeaturePlan, wanted: Wanted) -> Resolution:
-        return Resolution(graph, plan, self._parts.backend, self._parts.sources, wanted)
+        return Resolution(graph, plan, self._parts, wanted)
 
 
 def _predicate(text: str | None) -> Filter | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from random import Random
 from typing import Any, Final
 
 import polars as pl
 
 import metaxy_core as mx
+from metaxy_core.store.settling import LIMITS, Limits
 
 from .definitions import Feature, Over, graph_of
 from .graphs import FIELDS, IDS, random_releases
@@ -17,6 +20,8 @@ from .oracle import Increment, Options, State, Version, increment
 from .work import Work
 
 EVERYTHING: Final = Options()
+EAGER: Final = Limits(rows=0, share=math.inf, left=1.0, before=0)
+STRICT: Final = Limits(rows=0, share=0.5, left=0.25, before=3)
 TEXTS: Final = ["x", "y", "x|y", "", "\\", "-"]
 
 
@@ -38,6 +43,7 @@ class World:
         "release": 3,
         "compact": 1,
         "branch": 1,
+        "take_over": 1,
     }
     drawn: Final = [name for name, weight in OPERATIONS.items() for _ in range(weight)]
 
@@ -46,6 +52,7 @@ class World:
     ) -> None:
         self.stores, self.releases, self.random = stores, releases, random
         self.store = stores.enter_context(opened())
+        self.other: mx.MetadataStore | None = None
         self.story: list[str] = []
         keys = [feature.key for feature in releases[0]]
         self.state = State({}, *({key: {} for key in keys} for _ in range(3)))
@@ -136,6 +143,15 @@ class World:
             self.tell("branch")
             below = self.store
             self.store = self.stores.enter_context(opened(below))
+            self.other = None
+
+    def take_over(self) -> None:
+        """Another process goes on, which remembers nothing, and later perhaps this one again."""
+        self.tell("take over")
+        if self.other is None:
+            below = self.store.fallbacks[:1]
+            self.other = mx.MetadataStore(self.store.backend, fallback=below)
+        self.store, self.other = self.other, self.store
 
     # ------------------------------------------------------------------ what has to hold
 
@@ -284,6 +300,17 @@ class World:
         self.story.append(" ".join(map(str, what)))
 
 
+@contextmanager
+def limited(limits: Limits) -> Iterator[None]:
+    """Stores look for candidates under other conditions for a while."""
+    before = asdict(LIMITS)
+    try:
+        vars(LIMITS).update(asdict(limits))
+        yield
+    finally:
+        vars(LIMITS).update(before)
+
+
 def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
     """An empty store over others."""
     return mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}, fallback=below)
@@ -293,6 +320,7 @@ def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
 def lived(shape: int, random: Random) -> Iterator[World]:
     """A world after some history, in a store of its own; its story is told where a check fails."""
     with ExitStack() as stores:
+        stores.enter_context(limited(random.choice([EAGER, EAGER, STRICT, Limits()])))
         world = World(stores, random_releases(Random(shape)), random)
         try:
             world.live()

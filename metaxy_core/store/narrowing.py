@@ -1,0 +1,132 @@
+"""Where little was done since the last time, only what may differ now is compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from metaxy_core import system_columns as sc
+from metaxy_core.engine.candidates import candidates, narrowed, same_names
+from metaxy_core.engine.since import since_commit, with_since
+from metaxy_core.engine.upstream import Source
+from metaxy_core.store.backends.base import Backend, Snapshot
+from metaxy_core.store.inputs import Inputs
+from metaxy_core.store.layers import is_layered
+from metaxy_core.store.settling import LIMITS, Examination
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Inputs of a comparison of some candidates.
+
+    Attributes:
+        keys: the candidates, kept in the backend.
+        since: the commit after which something touched them.
+    """
+
+    keys: ir.Table
+    since: int
+
+    @property
+    def key(self) -> Hashable:
+        """What decides about the SQL made from them, beside the inputs'."""
+        return (self.keys.get_name(), self.keys.schema())
+
+    def inputs(self, inputs: Inputs) -> Inputs:
+        """The rows that decide about the candidates."""
+        since, own = since_commit(), same_names(inputs.plan.grain)
+        upstream = {
+            dep.feature: narrowed(inputs.upstream[dep.feature], dep.ids, self.keys, since)
+            for dep in inputs.plan.deps
+        }
+        return replace(inputs, work=narrowed(inputs.work, own, self.keys, since), upstream=upstream)
+
+
+@contextmanager
+def narrowing(
+    backend: Backend,
+    snapshot: Snapshot,
+    inputs: Inputs,
+    examination: Examination,
+    left: ir.Table | None,
+) -> Iterator[Narrowed | None]:
+    """The candidates of a comparison; None where all records are to be compared.
+
+    Args:
+        backend: the database.
+        snapshot: where to read.
+        inputs: the feature's tables.
+        examination: what has to be looked at.
+        left: the records that were left before; None where none ever were.
+    """
+    settled = examination.settled
+    if settled is None or examination.is_whole:
+        yield None
+        return
+    remembered = left if settled.left else None
+
+    def build() -> ir.Table:
+        since = since_commit()
+        rows = None if remembered is None else remembered.filter(remembered[sc.COMMIT] == since)
+        return candidates(inputs.plan, inputs.work, inputs.upstream, since, rows)
+
+    key = ("candidates", inputs.plan, inputs.key, None if remembered is None else remembered.op())
+    keys = snapshot.keep(with_since(backend.sql(build, key), settled.through))
+    try:
+        few = not _spread(inputs) or _count(backend, keys) <= LIMITS.share * examination.records
+        yield Narrowed(keys, settled.through) if few else None
+    finally:
+        backend.drop(keys)
+
+
+def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> Inputs:
+    """Inputs without the rows before a commit that wrote every record of a table anew.
+
+    Where candidates are looked for, that commit must be settled: what was touched since has to be
+    found with what it was before.
+    """
+    if is_layered(snapshot):
+        return inputs
+    settled = None if examination.is_whole else examination.settled
+    through = math.inf if settled is None else settled.through
+
+    def short(source: Source) -> Source:
+        rewritten = inputs.histories[source.feature].rewritten
+        table = source.feature.to_identifier()
+        if (
+            rewritten is None
+            or rewritten.before < LIMITS.before
+            or rewritten.commit > through
+            or snapshot.has(sc.parents_table(table))
+        ):
+            return source
+        rows = source.rows.filter(source.rows[sc.COMMIT] >= rewritten.commit)
+        return replace(
+            source,
+            rows=rows,
+            superseding=rewritten.superseding,
+            deleting=rewritten.deleting,
+        )
+
+    upstream = {feature: short(source) for feature, source in inputs.upstream.items()}
+    if inputs.plan.expands:
+        return replace(inputs, upstream=upstream)
+    own = short(inputs.own)
+    return replace(inputs, own=own, work=own, upstream=upstream)
+
+
+def _spread(inputs: Inputs) -> bool:
+    """Whether one row of a dep may touch many records."""
+    grain = len(inputs.plan.grain)
+    return any(dep.aggregates or len(dep.ids) < grain for dep in inputs.plan.deps)
+
+
+def _count(backend: Backend, keys: ir.Table) -> int:
+    sql = backend.sql(lambda: keys.agg(records=keys.count()), ("rows", keys.get_name()))
+    return int(backend.fetch(sql)["records"][0].as_py())

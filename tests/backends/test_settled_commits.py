@@ -1,0 +1,361 @@
+"""What was found up to date and has not been touched since is not looked at again.
+
+To see what is looked at, rows are taken out of tables behind the catalog's back: whoever reads the
+table notices, and nobody else does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import metaxy_core as mx
+from metaxy_core.store.settling import LIMITS
+from metaxy_core.store.tables import COMMITS, SETTLED
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+Opened = Callable[[], mx.MetadataStore]
+PEER = Path(__file__).with_name("peer.py")
+
+
+@pytest.fixture(autouse=True)
+def _few_rows() -> Iterator[None]:
+    """Candidates are looked for in small tables too."""
+    before = asdict(LIMITS)
+    vars(LIMITS).update(rows=0, left=1.0, before=2)
+    yield
+    vars(LIMITS).update(before)
+
+
+@pytest.fixture
+def video(project: Project) -> type[mx.Feature]:
+    feature = project.feature("video")
+    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
+    return feature
+
+
+@pytest.fixture
+def copy(project: Project, video: type[mx.Feature]) -> type[mx.Feature]:
+    """A feature of which every record is up to date, as is known."""
+    feature = project.feature("copy", deps=[video])
+    project.process(feature)
+    assert not project.counts(feature)
+    return feature
+
+
+def lose(store: mx.MetadataStore, table: str, column: str, value: object) -> None:
+    """Take rows out of a table without a commit."""
+    staged = store.backend.stage("lost", pa.table({column: [value]}))
+    with store.backend.transaction() as transaction:
+        assert transaction.remove(table, staged, [column])
+    store.backend.drop(staged)
+
+
+def remembered(store: mx.MetadataStore) -> int:
+    """Of how many features the store knows what is settled."""
+    with store.backend.snapshot() as snapshot:
+        return len(store._parts.tables.rows(snapshot, lambda: store._parts.tables[SETTLED]))
+
+
+# ------------------------------------------------------------------ what is looked at
+
+
+def test_where_nothing_was_done_no_table_of_records_is_read(project: Project, copy: type) -> None:
+    lose(project.store, "copy", "id", "v3")
+    increment = project.store.resolve_update(copy)
+    assert not increment.counts
+    assert increment.new.is_empty()
+    assert increment.new.columns[0] == "id"
+    assert list(increment.batches()) == []
+
+
+def test_of_a_change_only_the_records_that_it_touched_are_compared(
+    project: Project, video: type, copy: type
+) -> None:
+    lose(project.store, "copy", "id", "v3")
+    project.store.write(video, project.samples(v1="b"))
+    assert project.counts(copy) == mx.Counts(stale=1)
+
+
+def test_a_deletion_is_a_change(project: Project, video: type, copy: type) -> None:
+    lose(project.store, "copy", "id", "v3")
+    project.store.delete(video, filters="id = 'v5'")
+    assert project.store.resolve_update(copy).orphaned["id"].to_list() == ["v5"]
+
+
+def test_what_was_done_is_settled_once_it_was_looked_at(
+    project: Project, video: type, copy: type
+) -> None:
+    project.store.write(video, project.samples(v1="b", v11="a"))
+    assert project.process(copy) == mx.Counts(new=1, stale=1)
+    assert not project.counts(copy)
+    lose(project.store, "copy", "id", "v1")
+    assert not project.counts(copy)
+
+
+def test_changed_code_is_compared_with_everything(project: Project, video: type) -> None:
+    copy = project.feature("copy", deps=[video])
+    project.process(copy)
+    project.counts(copy)
+    bumped = project.feature("copy", fields={"default": "2"}, deps=[video])
+    assert project.counts(bumped) == mx.Counts(stale=10)
+    again = project.feature("copy", deps=[video])
+    assert not project.counts(again)
+
+
+def test_code_bumped_upstream_blocks_what_was_settled(project: Project) -> None:
+    video = project.feature("video")
+    project.process(video, project.samples(v1="a", v2="a"))
+    label = project.feature("label", deps=[video])
+    copy = project.feature("copy", deps=[label])
+    for feature in (label, copy):
+        project.process(feature)
+    assert not project.counts(copy)
+    label = project.feature("label", fields={"default": "2"}, deps=[video])
+    copy = project.feature("copy", deps=[label])
+    assert project.counts(copy) == mx.Counts(blocked=2)
+
+
+@pytest.mark.parametrize("erase", ["hard", "compact"])
+def test_after_rows_were_erased_everything_is_compared(
+    project: Project, video: type, copy: type, erase: str
+) -> None:
+    project.store.write(video, project.samples(v1="b"))
+    project.process(copy)
+    assert not project.counts(copy)
+    lose(project.store, "copy", "id", "v3")
+    if erase == "hard":
+        project.store.delete(video, filters="id = 'v5'", hard=True)
+    else:
+        project.store.compact(video)
+    assert project.counts(copy) == mx.Counts(new=1, orphaned=int(erase == "hard"))
+
+
+def test_a_commit_that_arrives_late_is_not_overlooked(
+    project: Project, video: type, copy: type
+) -> None:
+    """A writer on another machine took its number before others, and commits after them."""
+    project.store.write(video, project.samples(v1="b"))
+    project.process(copy)
+    early = project.store.write(video, project.samples(v2="b"))
+    later = project.store.write(video, project.samples(v3="b"))
+    store = project.store
+    catalog = store._parts.catalog
+    with store.backend.snapshot() as snapshot:
+        (late,) = (c for c in catalog.commits_of(snapshot, early.feature, None) if c.id == early.id)
+    with store.backend.snapshot() as snapshot:
+        rows = snapshot.fetch(store.backend.sql(lambda: snapshot.table("video"))).to_pylist()
+    lose(store, "video", "metaxy_commit", early.id)
+    lose(store, COMMITS, "metaxy_commit", early.id)
+    assert project.process(copy) == mx.Counts(stale=1)
+    assert not project.counts(copy)
+
+    kept = [row for row in rows if row["metaxy_commit"] == early.id]
+    staged = store.backend.stage("late", pa.Table.from_pylist(kept))
+    with store.backend.transaction() as transaction:
+        transaction.append("video", store.backend.sql(lambda: staged))
+        catalog.add(transaction, late)
+    store.backend.drop(staged)
+    assert later.id > late.id
+    assert project.store.resolve_update(copy).stale["id"].to_list() == ["v2"]
+
+
+# ------------------------------------------------------------------ what is left
+
+
+def test_a_record_that_always_fails_does_not_keep_the_others_from_being_settled(
+    project: Project, video: type, copy: type
+) -> None:
+    project.store.write(video, project.samples(v1="b", v2="b", v3="b"))
+    increment = project.store.resolve_update(copy)
+    project.store.write(copy, increment.stale.filter(pl.col("id") != "v2"))
+    for _ in range(2):
+        assert project.store.resolve_update(copy).stale["id"].to_list() == ["v2"]
+    lose(project.store, "copy", "id", "v7")
+    assert project.store.resolve_update(copy).stale["id"].to_list() == ["v2"]
+    project.store.write(copy, project.store.resolve_update(copy).stale)
+    assert not project.counts(copy)
+
+
+def test_with_a_limit_or_a_filter_nothing_is_settled(
+    project: Project, video: type, copy: type
+) -> None:
+    project.store.write(video, project.samples(v1="b", v2="b"))
+    assert project.store.resolve_update(copy, limit=1).counts == mx.Counts(stale=1)
+    assert not project.store.resolve_update(copy, filters="id = 'v9'").counts
+    assert project.counts(copy) == mx.Counts(stale=2)
+
+
+def test_what_failed_too_often_is_left_and_comes_back(
+    project: Project, video: type, copy: type
+) -> None:
+    project.store.write(video, project.samples(v1="b", v2="b"))
+    project.store.record_failure(copy, ["v1"], "out of memory")
+    found = project.store.resolve_update(copy, max_attempts=1)
+    assert (found.counts, found.failed) == (mx.Counts(stale=1), 1)
+    project.store.write(copy, found.stale)
+    assert project.store.resolve_update(copy, max_attempts=1).failed == 1
+    assert project.counts(copy) == mx.Counts(stale=1)
+
+
+# ------------------------------------------------------------------ lineage
+
+
+def test_a_member_that_moves_touches_the_group_that_it_left(project: Project) -> None:
+    clip = project.feature("clip", columns={"video": str})
+    samples = project.samples(c1="a", c2="a", c3="a", c4="a")
+    project.process(clip, samples.with_columns(video=pl.Series(["v1", "v1", "v2", "v3"])))
+    album = project.feature(
+        "album", ids=["video"], deps=[mx.FeatureDep(feature=clip, lineage=mx.aggregation())]
+    )
+    project.process(album)
+    assert not project.counts(album)
+    lose(project.store, "album", "video", "v3")
+    moved = project.samples(c2="a").with_columns(video=pl.lit("v2"))
+    project.store.write(clip, moved)
+    assert project.store.resolve_update(album).stale["video"].sort().to_list() == ["v1", "v2"]
+
+
+def test_a_coarser_dep_touches_every_record_that_belongs_to_it(project: Project) -> None:
+    video = project.feature("video", ids=["video_id"])
+    frame = project.feature("frame", ids=["video_id", "number"])
+    video_ids = [f"v{i}" for i in range(4)]
+    versions = [{"default": "a"}] * 4
+    videos = pl.DataFrame({"video_id": video_ids, "metaxy_provenance_by_field": versions})
+    frames = videos.join(pl.DataFrame({"number": [1, 2]}), how="cross")
+    project.process(video, videos)
+    project.process(frame, frames)
+    box = project.feature("box", ids=["video_id", "number"], deps=[frame, video])
+    project.process(box)
+    assert not project.counts(box)
+    lose(project.store, "box", "video_id", "v3")
+    changed = videos.head(1).with_columns(metaxy_provenance_by_field=pl.struct(default=pl.lit("b")))
+    project.store.write(video, changed)
+    stale = project.store.resolve_update(box).stale
+    assert sorted(stale.select("video_id", "number").rows()) == [("v0", 1), ("v0", 2)]
+
+
+def test_a_changed_parent_is_found_and_its_orphaned_children_are_told(project: Project) -> None:
+    video = project.feature("video")
+    project.process(video, project.samples(v1="a", v2="a", v3="a"))
+    dep = mx.FeatureDep(feature=video, lineage=mx.expansion(on=["id"]))
+    crop = project.feature("crop", ids=["id", "number"], deps=[dep])
+    increment = project.store.resolve_update(crop)
+    numbers = pl.DataFrame({"number": [1, 2]})
+    project.store.write(crop, increment.new.join(numbers, how="cross"))
+    assert not project.counts(crop)
+    lose(project.store, "metaxy__parents__crop", "id", "v3")
+    project.store.write(video, project.samples(v1="b"))
+    project.store.delete(video, filters="id = 'v2'")
+    found = project.store.resolve_update(crop)
+    assert found.counts == mx.Counts(stale=1, orphaned=2)
+    assert found.orphaned["id"].to_list() == ["v2", "v2"]
+
+
+# ------------------------------------------------------------------ a table rewritten as a whole
+
+
+def test_rows_before_a_rewrite_of_all_records_are_not_read(
+    project: Project, video: type, copy: type
+) -> None:
+    everything = {f"v{i}": "b" for i in range(10)}
+    project.store.write(video, project.samples(**everything))
+    lose(project.store, "video", "metaxy_commit", 1)
+    project.store.write(video, project.samples(v1="c"))
+    assert project.process(copy) == mx.Counts(stale=10)
+    assert not project.counts(copy)
+
+
+def test_a_rewrite_of_most_records_hides_none_of_the_others(
+    project: Project, video: type, copy: type
+) -> None:
+    project.store.write(video, project.samples(**{f"v{i}": "b" for i in range(1, 10)}))
+    assert project.counts(copy) == mx.Counts(stale=9)
+    project.store.write(video, project.samples(v10="a"))
+    assert project.counts(copy) == mx.Counts(new=1, stale=9)
+
+
+# ------------------------------------------------------------------ others at the same store
+
+
+@pytest.mark.needs("durable")
+def test_what_is_settled_is_known_to_who_opens_the_store_later(
+    project: Project, copy: type, opened: Opened
+) -> None:
+    lose(project.store, "copy", "id", "v3")
+    assert not opened().resolve_update(copy).counts
+
+
+@pytest.mark.needs("durable")
+def test_a_store_notices_what_another_object_did_to_it(
+    project: Project, video: type, copy: type, opened: Opened
+) -> None:
+    other = opened()
+    other.write(video, project.samples(v1="b"))
+    assert project.counts(copy) == mx.Counts(stale=1)
+    other.write(copy, other.resolve_update(copy).stale)
+    assert not project.counts(copy)
+    other.write(video, project.samples(v2="b"))
+    assert project.counts(copy) == mx.Counts(stale=1)
+
+
+@pytest.mark.needs("durable")
+def test_a_write_that_is_taken_back_is_not_remembered(
+    project: Project, video: type, copy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = project.store._parts.catalog.add
+
+    def broken(transaction, commit):
+        record(transaction, commit)
+        project.store._parts.catalog.histories(transaction, [commit.feature])
+        raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(project.store._parts.catalog, "add", broken)
+        with pytest.raises(InterruptedError):
+            project.store.write(video, project.samples(v1="b"))
+    assert not project.counts(copy)
+    project.store.write(video, project.samples(v2="b"))
+    assert project.store.resolve_update(copy).stale["id"].to_list() == ["v2"]
+
+
+@pytest.mark.needs("durable")
+def test_over_a_production_store_nothing_is_remembered(
+    project: Project, copy: type, opened: Opened
+) -> None:
+    before = remembered(project.store)
+    with mx.DuckDBMetadataStore(":memory:", fallback=[opened()]) as branch:
+        assert not branch.resolve_update(copy).counts
+        with branch.backend.snapshot() as snapshot:
+            assert not snapshot.has(SETTLED)
+    assert remembered(project.store) == before
+
+
+@pytest.mark.needs("processes")
+def test_processes_that_change_process_and_break_off_at_once_lose_nothing(
+    project: Project, video: type, copy: type, opened: Opened, kind, tmp_path: Path
+) -> None:
+    """Each changes records, does part of the work, and is killed between a write and a look."""
+    commands = [[sys.executable, PEER, kind.name, tmp_path, str(seed)] for seed in range(3)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    for peer in started:
+        assert peer.communicate(timeout=120)[1] == ""
+        assert peer.returncode == -9
+    found = opened().resolve_update(copy)
+    lose(project.store, SETTLED, "feature", "copy")
+    whole = opened().resolve_update(copy)
+    assert found.counts == whole.counts
+    assert sorted(found.stale["id"]) == sorted(whole.stale["id"])
+    assert sorted(found.new["id"]) == sorted(whole.new["id"])
+    project.process(copy)
+    assert not project.counts(copy)
