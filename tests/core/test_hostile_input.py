@@ -39,6 +39,7 @@ TYPED = [
 texts = (
     st.sampled_from(TYPED) | st.text(max_size=20) | st.text("'\";-()=. aAnidNULL%\0", max_size=20)
 )
+encodable = texts.filter(lambda text: "\ud800" not in text)
 # What frames of the store have and a write leaves out, so that they can be written back.
 LEFT_OUT = [
     "metaxy_provenance_by_field", "metaxy_provenance", "metaxy_data_version", "metaxy_commit",
@@ -168,7 +169,7 @@ def test_a_column_that_differs_from_an_id_in_case_only_is_refused(video: Video) 
         declared("copy", deps=[dep])
 
 
-@given(name=texts.filter(lambda text: "\ud800" not in text and text not in LEFT_OUT))
+@given(name=encodable.filter(lambda text: text not in LEFT_OUT))
 @QUICK
 def test_a_column_of_a_frame_is_refused_or_kept_under_its_very_name(name: str) -> None:
     with mx.FeatureGraph().use(), mx.DuckDBMetadataStore(":memory:") as store:
@@ -319,7 +320,7 @@ def test_a_lock_timeout_is_a_number_of_seconds(seconds: Any) -> None:
         mx.DuckDBMetadataStore(":memory:", lock_timeout=seconds)
 
 
-@given(name=texts, value=texts)
+@given(name=encodable, value=encodable)
 @QUICK
 def test_settings_are_refused_or_taken(name: str, value: str) -> None:
     for options in ({name: value}, {"threads": value}, {"memory_limit": value}):
@@ -342,7 +343,7 @@ def test_a_configuration_is_refused_or_taken(text: str) -> None:
 
 
 @given(
-    text=texts.filter(lambda text: not {"\0", "\ud800"} & set(text)),
+    text=encodable.filter(lambda text: "\0" not in text),
     name=st.sampled_from(["STORE", "CONFIG", "STORES", "STORES__DEFAULT__PATH", "STORES__A"]),
 )
 @QUICK
