@@ -63,6 +63,23 @@ class Project:
         by_field = [v if isinstance(v, dict) else {"default": v} for v in versions.values()]
         return pl.DataFrame({"id": list(versions), "metaxy_provenance_by_field": by_field})
 
+    def labels(self, **versions: Any) -> pl.DataFrame:
+        """Samples of the fixture ``label``."""
+        return self.samples(**versions).with_columns(name=pl.lit("cat"))
+
+    @staticmethod
+    def overridden(frame: pl.DataFrame, **versions: Any) -> pl.DataFrame:
+        """Rows whose data versions are set, field by field."""
+        members = {name: pl.lit(value) for name, value in versions.items()}
+        return frame.with_columns(metaxy_data_version_by_field=pl.struct(**members))
+
+    def override(self, feature: type[mx.Feature], **versions: Any) -> mx.Counts:
+        """Process a feature and set the data versions of what came out."""
+        increment = self.store.resolve_update(feature)
+        for frame in increment.batches():
+            self.store.write(feature, self.overridden(frame, **versions))
+        return increment.counts
+
     def process(self, feature: type[mx.Feature], samples: Any = None, **columns: Any) -> mx.Counts:
         """Do the work of an increment: write what is new and stale, delete what is orphaned."""
         increment = self.store.resolve_update(feature, samples)
@@ -72,6 +89,20 @@ class Project:
         if increment.counts.orphaned:
             self.store.delete(feature, increment.orphaned)
         return increment.counts
+
+    def pipeline(self, **codes: str) -> tuple[type[mx.Feature], type[mx.Feature], type[mx.Feature]]:
+        """Crops of faces of videos, under code versions; 1 where none is given."""
+        video = self.feature("video", fields={"default": codes.get("video", "1")})
+        faces = self.feature("faces", fields={"default": codes.get("faces", "1")}, deps=[video])
+        crops = self.feature("crops", fields={"default": codes.get("crops", "1")}, deps=[faces])
+        return video, faces, crops
+
+    def process_pipeline(self, **samples: str) -> None:
+        """Do the work of the whole pipeline under its first code versions."""
+        video, faces, crops = self.pipeline()
+        self.process(video, self.samples(**samples))
+        self.process(faces)
+        self.process(crops)
 
     def counts(self, feature: type[mx.Feature], samples: Any = None) -> mx.Counts:
         """What there is to do for a feature."""
@@ -86,6 +117,17 @@ class Project:
     def records(self, feature: type[mx.Feature], **options: Any) -> list[dict[str, Any]]:
         """What is stored of a feature, without system columns."""
         return self.rows(self.store.read(feature, **options).to_polars())
+
+    def ids(self, feature: type[mx.Feature], **options: Any) -> list[str]:
+        """The ids of what is stored of a feature."""
+        return sorted(self.store.read(feature, **options).to_polars()["id"])
+
+    def content(self, *features: type[mx.Feature]) -> list[list[dict[str, Any]]]:
+        """Every row that is stored of some features."""
+        read = [
+            self.store.read(f, history=True, include_deleted=True).to_polars() for f in features
+        ]
+        return [frame.sort("metaxy_commit", "id").to_dicts() for frame in read]
 
     def state(self) -> dict[str, Any]:
         """Everything the store holds of the active graph's features, to be compared."""
@@ -123,3 +165,21 @@ def project(store: mx.MetadataStore, graph: mx.FeatureGraph) -> Project:
     """A project over the ``store`` fixture of the suite that asks for it."""
     assert len(graph) == 0
     return Project(store)
+
+
+@pytest.fixture
+def video(project: Project) -> type[mx.Feature]:
+    """A root."""
+    return project.feature("video")
+
+
+@pytest.fixture
+def label(project: Project) -> type[mx.Feature]:
+    """A root that not every video has a record in."""
+    return project.feature("label", columns={"name": str | None})
+
+
+@pytest.fixture
+def both(project: Project, video: type[mx.Feature], label: type[mx.Feature]) -> type[mx.Feature]:
+    """Videos, with their labels where there are any."""
+    return project.feature("both", deps=[video, mx.FeatureDep(feature=label, optional=True)])

@@ -18,6 +18,7 @@ from metaxy_core.cli.printing import show
 from metaxy_core.cli.project import Project
 from metaxy_core.cli.values import to_document
 from metaxy_core.graph.render.content import shortened
+from metaxy_core.store.outline import shown_time
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -183,7 +184,7 @@ def _stored_lines(stored: Described | None) -> list[str]:
     last = stored["last_commit"]
     lines = [f"{stored['records']} records, {stored['commits']} commits, in {stored['store']}"]
     if last is not None:
-        at = last["created_at"].strftime("%Y-%m-%d %H:%M:%S")
+        at = shown_time(last["created_at"])
         by = f" by {last['materialization_id']}" if last["materialization_id"] else ""
         lines.append(f"last commit: {last['id']}, {last['operation']}, at {at} UTC{by}")
         lines.append("columns: " + ", ".join(f"{c['name']} {c['type']}" for c in stored["columns"]))

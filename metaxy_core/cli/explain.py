@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import show, tell
 from metaxy_core.cli.project import Project
+from metaxy_core.cli.values import to_document
 from metaxy_core.errors import InvalidId
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def explain(
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
         found = opened.explain(feature, _id_of(graph.plan(feature), record))
-    show(_to_json(found.to_dict()) if as_json else _to_tree(found.outline()))
+    show(to_document(found.to_dict()) if as_json else _to_tree(found.outline()))
     if found.status == "unknown":
         tell(f"There is no such record of '{found.feature}', and nothing calls for one.")
         raise typer.Exit(1)
@@ -73,7 +73,7 @@ def lineage(
     project = Project.from_options(context, config, store, entrypoint)
     with project.features() as graph, project.open_store() as opened:
         found = opened.lineage(feature, _id_of(graph.plan(feature), record))
-    show(_to_json(found.to_dict()) if as_json else _to_tree(found.outline()))
+    show(to_document(found.to_dict()) if as_json else _to_tree(found.outline()))
 
 
 def _id_of(plan: FeaturePlan, values: Sequence[str]) -> tuple[str, ...] | Mapping[str, str]:
@@ -89,10 +89,6 @@ def _id_of(plan: FeaturePlan, values: Sequence[str]) -> tuple[str, ...] | Mappin
             f"twice; give COLUMN=VALUE for each of {', '.join(plan.id_columns)}."
         )
     return {name: value for name, _, value in pairs}
-
-
-def _to_json(found: dict[str, Any]) -> str:
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _to_tree(outline: Outline) -> Tree:

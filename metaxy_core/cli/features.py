@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 - read at run time
 
+from metaxy_core.cli import printing
 from metaxy_core.cli.options import (
     ConfigOption,
     EntrypointOption,
@@ -104,11 +105,9 @@ def _recorded(snapshot: RecordedSnapshot, address: str, *, is_new: bool) -> dict
 
 
 def _to_table(graph: FeatureGraph, keys: Sequence[FeatureKey]) -> Table:
-    from rich.table import Table
-
     from metaxy_core.graph.render.content import shortened
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     table.add_column("feature", no_wrap=True)
     table.add_column("version", no_wrap=True)
     has_costs = any(definition.spec.cost_per_record is not None for definition in graph)

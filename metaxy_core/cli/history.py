@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metaxy_core.cli import printing
 from metaxy_core.cli.options import ConfigOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import show, tell
 from metaxy_core.cli.project import Project
+from metaxy_core.cli.values import to_document
 from metaxy_core.errors import UnknownProject
+from metaxy_core.store.outline import shown_time
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     Pushed = tuple[RecordedSnapshot, SnapshotChanges]
 
-_TIME = "%Y-%m-%d %H:%M:%S"
 _KINDS = ("added", "removed", "changed", "edited")
 
 
@@ -84,16 +85,18 @@ def _pushed(store: MetadataStore, project: str | None) -> list[Pushed]:
 
 
 def _snapshots_to_json(found: Sequence[Pushed]) -> str:
-    return _text(
-        {
-            "number": snapshot.id,
-            "version": snapshot.version,
-            "recorded_at": snapshot.recorded_at.isoformat(),
-            "project": snapshot.project,
-            "features": len(snapshot.features),
-            **{kind: list(getattr(changes, kind)) for kind in _KINDS},
-        }
-        for snapshot, changes in found
+    return to_document(
+        [
+            {
+                "number": snapshot.id,
+                "version": snapshot.version,
+                "recorded_at": snapshot.recorded_at.isoformat(),
+                "project": snapshot.project,
+                "features": len(snapshot.features),
+                **{kind: list(getattr(changes, kind)) for kind in _KINDS},
+            }
+            for snapshot, changes in found
+        ]
     )
 
 
@@ -103,7 +106,7 @@ def _snapshots_to_table(found: Sequence[Pushed]) -> Table:
         table.add_row(
             str(snapshot.id),
             snapshot.version,
-            snapshot.recorded_at.strftime(_TIME),
+            shown_time(snapshot.recorded_at),
             snapshot.project or "-",
             _changes(changes),
         )
@@ -116,13 +119,15 @@ def _changes(changes: SnapshotChanges) -> str:
 
 
 def _commits_to_json(commits: Sequence[Commit]) -> str:
-    return _text(
-        {
-            **asdict(commit),
-            "feature": str(commit.feature),
-            "created_at": commit.created_at.isoformat(),
-        }
-        for commit in commits
+    return to_document(
+        [
+            {
+                **asdict(commit),
+                "feature": str(commit.feature),
+                "created_at": commit.created_at.isoformat(),
+            }
+            for commit in commits
+        ]
     )
 
 
@@ -136,20 +141,14 @@ def _commits_to_table(commits: Sequence[Commit]) -> Table:
             str(commit.rows),
             str(commit.superseded),
             str(commit.deleted),
-            commit.created_at.strftime(_TIME),
+            shown_time(commit.created_at),
             commit.materialization_id or "-",
         )
     return table
 
 
-def _text(items: Iterable[dict[str, Any]]) -> str:
-    return json.dumps(list(items), indent=2, ensure_ascii=False) + "\n"
-
-
 def _table(*names: str, folded: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     for name in names:
         table.add_column(name, no_wrap=True)
     table.add_column(folded, overflow="fold")

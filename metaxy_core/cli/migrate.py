@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from metaxy_core.cli import asking
+from metaxy_core.cli import asking, printing
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import progress, show, tell
 from metaxy_core.cli.project import Project
 from metaxy_core.errors import MigrationRefused
+from metaxy_core.store.outline import shown_time
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -201,16 +202,13 @@ def _logged_table(found: Sequence[AppliedRebase]) -> str | Table:
     table = _table("restamped", "left", "commit", "fields", "at (UTC)")
     for each in found:
         fields = ", ".join(f"{new} was {old}" for new, old in each.fields.items())
-        when = f"{each.applied_at:%Y-%m-%d %H:%M:%S}"
         numbers = (each.records, each.left, each.commit)
-        table.add_row(*_versions(each), *map(str, numbers), fields, when)
+        table.add_row(*_versions(each), *map(str, numbers), fields, shown_time(each.applied_at))
     return table
 
 
 def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     table.add_column("feature", no_wrap=True)
     table.add_column("version", no_wrap=True)
     for name in columns:

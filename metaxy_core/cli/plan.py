@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metaxy_core.cli import printing
 from metaxy_core.cli.options import ConfigOption, EntrypointOption, JsonOption, StoreOption
 from metaxy_core.cli.printing import progress, show
 from metaxy_core.cli.project import Project
@@ -53,12 +54,11 @@ def plan(
 
 def _to_table(plan: Plan) -> Group:
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     from metaxy_core.store.plan_table import HEADINGS, LEFT, cells, summary
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     for heading in HEADINGS:
         justify: JustifyMethod = "left" if heading in LEFT else "right"
         fixed = heading == HEADINGS[0]

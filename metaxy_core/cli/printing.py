@@ -16,6 +16,7 @@ from metaxy_core.errors.pointing import without_place
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
+    from rich.table import Table
 
 _PLAIN_WIDTH = 1_000
 _PATIENCE = 2.0
@@ -36,6 +37,13 @@ def show(result: RenderableType, output: Path | None = None) -> None:
             _print(result, _console(file))
     except OSError as error:
         raise typer.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from error
+
+
+def table() -> Table:
+    """A table without columns yet, laid out as those of every command are."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def tell(message: str) -> None:

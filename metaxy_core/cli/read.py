@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metaxy_core.cli import printing
 from metaxy_core.cli.exporting import FileFormat, export
 from metaxy_core.cli.moments import to_moment
 from metaxy_core.cli.options import (
@@ -132,10 +133,9 @@ def _show(records: Records, limit: int, output: Path | None, *, every: bool) -> 
 
 
 def _to_table(names: list[str], rows: list[dict[str, object]]) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     for name in names:
         table.add_column(Text(to_text(name)), overflow="fold")
     for row in rows:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 - read at run time
 
+from metaxy_core.cli import printing
 from metaxy_core.cli.options import (
     ConfigOption,
     EntrypointOption,
@@ -22,6 +23,7 @@ from metaxy_core.cli.project import Project
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey
+from metaxy_core.store.outline import shown_time
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -134,9 +136,7 @@ def _to_object(status: FeatureStatus) -> dict[str, Any]:
 
 
 def _to_table(found: Sequence[FeatureStatus]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = printing.table()
     table.add_column("feature", no_wrap=True)
     table.add_column("records", justify="right", no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
@@ -177,6 +177,6 @@ def _last(commit: Commit | None) -> Text:
 
     if commit is None:
         return Text("never written")
-    at = commit.created_at.strftime("%Y-%m-%d %H:%M:%S")
+    at = shown_time(commit.created_at)
     by = f" by {commit.materialization_id}" if commit.materialization_id else ""
     return Text(f"{commit.id} at {at}{by}")

@@ -72,8 +72,7 @@ class Attempts:
             work = sources.open_work(snapshot, self._plan, own)
             attempts = sources.open_attempts(snapshot, self._plan, work)
             if attempts is None:
-                nothing = backend.stage("metaxy_no_failures", _nothing(self._plan, work.rows))
-                return Selected(lambda: nothing)
+                return Selected(lambda: _nothing(self._plan, work.rows))
             found = unresolved(self._plan, attempts, live_records(work))
             return Selected(lambda: found.select(*self._plan.grain, *_SHOWN).limit(limit))
 
@@ -153,9 +152,10 @@ class Attempts:
         )
 
 
-def _nothing(plan: FeaturePlan, work: ir.Table) -> pa.Table:
-    stored = work.schema().to_pyarrow()
-    text = dict.fromkeys((sc.ERROR, sc.MATERIALIZATION_ID), pa.string())
-    kinds = {sc.ATTEMPTS: pa.int64(), sc.FAILED_AT: pa.timestamp("us", "UTC"), **text}
-    fields = [stored.field(name) for name in plan.grain]
-    return pa.schema([*fields, *((name, kinds[name]) for name in _SHOWN)]).empty_table()
+def _nothing(plan: FeaturePlan, work: ir.Table) -> ir.Table:
+    """No failure at all, in the columns in which they are shown."""
+    import ibis
+
+    kinds = ("int64", "string", "timestamp('UTC', 6)", "string")
+    nulls = {name: ibis.null(kind) for name, kind in zip(_SHOWN, kinds, strict=True)}
+    return work.select(*plan.grain, **nulls).limit(0)

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.history import Moment, superseded
 from metaxy_core.engine.upstream import Source
-from metaxy_core.errors import InvalidWrite
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.store.backends.base import Transaction
 from metaxy_core.store.commits import COMPACT, Commit
 from metaxy_core.store.committing import Committing
-
-
-def checked_moment(moment: object) -> Moment | None:
-    """A commit id, a time with its zone, or None.
-
-    Raises:
-        InvalidWrite: it is something else.
-    """
-    if isinstance(moment, dt.datetime) and moment.tzinfo is not None:
-        return moment
-    if moment is None or (isinstance(moment, int) and not isinstance(moment, bool)):
-        return moment
-    raise InvalidWrite.from_argument(
-        "The moment", moment, "the id of a commit, or a datetime with its time zone"
-    )
-
-
-def kept_since(keep_history: object, now: dt.datetime) -> Moment | None:
-    """The moment from which history is kept.
-
-    Raises:
-        InvalidWrite: it is no moment, and no span of time.
-    """
-    if not isinstance(keep_history, dt.timedelta):
-        return checked_moment(keep_history)
-    if keep_history < dt.timedelta(0):
-        raise InvalidWrite.from_argument("keep_history", keep_history, "a span of time from 0 on")
-    return now - keep_history
 
 
 class Compacting(Committing):

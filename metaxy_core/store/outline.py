@@ -48,7 +48,7 @@ class Origin:
     materialization_id: str | None = None
 
     def __str__(self) -> str:
-        at = self.created_at.strftime("%Y-%m-%d %H:%M:%S")
+        at = shown_time(self.created_at)
         by = f" by {self.materialization_id}" if self.materialization_id else ""
         return f"commit {self.commit} at {at} UTC{by}"
 
@@ -59,6 +59,16 @@ class Origin:
             "created_at": self.created_at.isoformat(),
             "materialization_id": self.materialization_id,
         }
+
+
+def shown_time(moment: dt.datetime) -> str:
+    """A time as users see it, to the second.
+
+    Example:
+        >>> shown_time(dt.datetime(2026, 11, 21, 8, 30, tzinfo=dt.UTC))
+        '2026-11-21 08:30:00'
+    """
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def plain_id(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import metaxy_core as mx
 
@@ -12,23 +12,17 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 
 
-def content(store: mx.MetadataStore, feature: FeatureClass) -> list[dict[str, Any]]:
-    """Everything a store itself holds of a feature."""
-    read = store.read(feature, history=True, include_deleted=True).to_polars()
-    return read.sort("metaxy_commit", "id").to_dicts()
-
-
 def test_a_development_store_that_wrote_one_of_four_records_still_shows_the_other_three(
     project: Project, branch: mx.MetadataStore
 ) -> None:
     video = project.feature("video", columns={"path": str})
     project.process(video, project.samples(a="1", b="1", c="1", d="1"), path="production")
-    before = content(project.store, video)
+    before = project.content(video)
     changed = project.samples(a="1", b="2", c="1", d="1")
     type(project)(branch).process(video, changed, path="branch")
     paths = dict(branch.read(video).to_polars().select("id", "path").iter_rows())
     assert paths == {"a": "production", "b": "branch", "c": "production", "d": "production"}
-    assert content(project.store, video) == before
+    assert project.content(video) == before
 
 
 def test_a_soft_delete_of_one_of_three_production_records_hides_that_one(

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 import metaxy_core as mx
 
 if TYPE_CHECKING:
     from tests.conftest import Project
-
-FeatureClass = type[mx.Feature]
-
-
-def overridden(frame: pl.DataFrame, **versions: Any) -> pl.DataFrame:
-    members = {name: pl.lit(value) for name, value in versions.items()}
-    return frame.with_columns(metaxy_data_version_by_field=pl.struct(**members))
-
-
-def work(project: Project, feature: FeatureClass, **versions: Any) -> mx.Counts:
-    """Process a feature and set the data versions of what came out."""
-    increment = project.store.resolve_update(feature)
-    for frame in increment.batches():
-        project.store.write(feature, overridden(frame, **versions))
-    return increment.counts
 
 
 def test_the_same_output_again_stops_the_change(project: Project) -> None:
@@ -32,11 +15,11 @@ def test_the_same_output_again_stops_the_change(project: Project) -> None:
     crop = project.feature("crop", deps=[video])
     faces = project.feature("faces", deps=[crop])
     project.store.write(video, project.samples(v1="a"))
-    work(project, crop, default="content-1")
+    project.override(crop, default="content-1")
     project.process(faces)
 
     project.store.write(video, project.samples(v1="b"))
-    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
+    assert project.override(crop, default="content-1") == mx.Counts(stale=1)
 
     assert not project.counts(crop)
     assert not project.counts(faces)
@@ -47,12 +30,12 @@ def test_a_bump_that_changes_no_output_stops_there(project: Project) -> None:
     crop = project.feature("crop", deps=[video], fields={"default": 1})
     faces = project.feature("faces", deps=[crop])
     project.store.write(video, project.samples(v1="a"))
-    work(project, crop, default="content-1")
+    project.override(crop, default="content-1")
     project.process(faces)
 
     project.feature("crop", deps=[video], fields={"default": 2})
     assert project.counts(faces) == mx.Counts(blocked=1)
-    assert work(project, crop, default="content-1") == mx.Counts(stale=1)
+    assert project.override(crop, default="content-1") == mx.Counts(stale=1)
 
     assert not project.counts(faces)
 
@@ -67,7 +50,7 @@ def test_an_override_on_x_moves_only_what_reads_x(project: Project) -> None:
         project.process(feature)
 
     stored = project.store.read(b).to_polars()
-    project.store.write(b, overridden(stored.drop("metaxy_data_version_by_field"), x="set"))
+    project.store.write(b, project.overridden(stored.drop("metaxy_data_version_by_field"), x="set"))
 
     assert not project.counts(b)
     stale = project.store.resolve_update(c).stale

@@ -15,25 +15,6 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 
 
-@pytest.fixture
-def video(project: Project) -> FeatureClass:
-    return project.feature("video")
-
-
-@pytest.fixture
-def label(project: Project) -> FeatureClass:
-    return project.feature("label", columns={"name": str | None})
-
-
-@pytest.fixture
-def both(project: Project, video: FeatureClass, label: FeatureClass) -> FeatureClass:
-    return project.feature("both", deps=[video, mx.FeatureDep(feature=label, optional=True)])
-
-
-def labels(project: Project, **versions: str) -> pl.DataFrame:
-    return project.samples(**versions).with_columns(name=pl.lit("cat"))
-
-
 @pytest.mark.parametrize("number", [3, 4, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_feature_may_have_any_number_of_deps(project: Project, number: int) -> None:
     roots = [project.feature(f"root{n}", columns={f"c{n}": int}) for n in range(number)]
@@ -92,7 +73,7 @@ def test_an_optional_record_that_appears_with_an_empty_data_version_is_a_change_
     project.store.write(video, project.samples(v1="a"))
     project.process(both)
     data_version = pl.struct(default=pl.lit(override))
-    sample = labels(project, v1="l").with_columns(metaxy_data_version_by_field=data_version)
+    sample = project.labels(v1="l").with_columns(metaxy_data_version_by_field=data_version)
     project.store.write(label, sample)
     assert project.counts(both) == mx.Counts(stale=1)
 

@@ -21,10 +21,12 @@ class Lab:
     VIDEO = dg.AssetKey(["example", "video"])
     TRANSCRIPT = dg.AssetKey(["example", "transcript"])
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.folder = folder
-        self.store = mxd.MetaxyStoreResource(database=str(folder / "store.duckdb"))
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.store = mxd.MetaxyStoreResource(
+            database=str(folder / "store.duckdb"), settings={"threads": 1}
+        )
+        self.instance = instance
         self.samples: dict[str, tuple[str, str]] = {"a": ("1", "1"), "b": ("1", "1")}
         self.processed: list[list[str]] = []
 
@@ -165,9 +167,17 @@ class Lab:
         return {name: count for name, count in found.items() if count}
 
 
+@pytest.fixture(scope="session")
+def instance() -> dg.DagsterInstance:
+    """An instance in memory; making one costs more than most runs do."""
+    return dg.DagsterInstance.ephemeral()
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path)
+def lab(tmp_path: Path, instance: dg.DagsterInstance) -> Lab:
+    """A lab whose instance has seen nothing yet."""
+    instance.wipe()
+    return Lab(tmp_path, instance)
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ with mx.FeatureGraph().use():
         pid: int
 
 
-@mxd.metaxify(Page)
-def page() -> pl.DataFrame:
-    return pl.DataFrame({"id": range(100), "etag": [str(number) for number in range(100)]})
+def write_pages(database: str) -> None:
+    """What both steps read."""
+    with mx.DuckDBMetadataStore(database) as store:
+        store.write(Page, pl.DataFrame({"id": range(100), "etag": [str(n) for n in range(100)]}))
 
 
 def computed(feature: type[mx.Feature]) -> dg.AssetsDefinition:
@@ -40,10 +41,10 @@ def computed(feature: type[mx.Feature]) -> dg.AssetsDefinition:
 
 
 def pages() -> dg.JobDefinition:
-    """All features in one job, a process for each step."""
+    """The features that read the pages in one job, a process for each step."""
     store = mxd.MetaxyStoreResource(database=dg.EnvVar("METAXY_TEST_DATABASE"))
     definitions = dg.Definitions(
-        assets=[page, computed(Left), computed(Right)],
+        assets=[computed(Left), computed(Right)],
         jobs=[dg.define_asset_job("pages", executor_def=dg.multiprocess_executor)],
         resources={"metaxy_store": store, "metaxy_io_manager": mxd.MetaxyIOManager(store=store)},
     )

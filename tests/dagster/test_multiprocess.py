@@ -1,6 +1,7 @@
 """Steps in processes of their own share one DuckDB file."""
 
 import os
+import runpy
 from pathlib import Path
 
 import dagster as dg
@@ -17,9 +18,10 @@ def written(database: str, table: str) -> dict[int, list[int]]:
 def test_steps_in_processes_of_their_own_share_one_file(tmp_path, monkeypatch):
     database = str(tmp_path / "shared.duckdb")
     monkeypatch.setenv("METAXY_TEST_DATABASE", database)
-    folder = str(Path(__file__).parent)
+    folder = Path(__file__).parent
+    runpy.run_path(str(folder / "multiprocess_project.py"))["write_pages"](database)
     job = dg.build_reconstructable_job(
-        "multiprocess_project", "pages", reconstructor_working_directory=folder
+        "multiprocess_project", "pages", reconstructor_working_directory=str(folder)
     )
 
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:

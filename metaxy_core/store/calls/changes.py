@@ -8,9 +8,10 @@ from typing import Any
 
 from metaxy_core.feature import locate
 from metaxy_core.keys import FeatureKey, KeyLike
+from metaxy_core.store.arguments import kept_since
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.committing import Committing, Write
-from metaxy_core.store.compacting import Compacting, kept_since
+from metaxy_core.store.compacting import Compacting
 from metaxy_core.store.deleting import Deleting
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.tolerance import Same

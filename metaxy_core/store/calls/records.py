@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from metaxy_core.errors import InvalidWrite, UnknownFeature
+from metaxy_core.errors import UnknownFeature
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
+from metaxy_core.store.arguments import checked_count, checked_moment
 from metaxy_core.store.commits import Commit
-from metaxy_core.store.compacting import checked_moment
 from metaxy_core.store.histories import History
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.reading import Reading, Records
@@ -64,8 +64,7 @@ class RecordCalls(Calls):
         Raises:
             UnknownFeature: neither the store nor the active graph knows it.
         """
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise InvalidWrite.from_argument("limit", limit, "a whole number from 1, or None")
+        limit = checked_count("limit", limit)
         key = FeatureKey(feature)
         with self._parts.backend.snapshot() as snapshot:
             found = self._parts.catalog.commits_of(snapshot, key, limit)

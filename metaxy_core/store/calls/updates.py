@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
+from metaxy_core.store.arguments import checked_count
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
@@ -82,8 +82,8 @@ class UpdateCalls(Calls):
         wanted = Wanted(
             _predicate(filters),
             _predicate(stale_if),
-            _checked_count("limit", limit),
-            _checked_count("max_attempts", max_attempts),
+            checked_count("limit", limit),
+            checked_count("max_attempts", max_attempts),
         )
         with self._parts.backend.turn:
             return self._resolution(graph, plan, wanted).increment(self._samples(plan, samples))
@@ -117,9 +117,3 @@ class UpdateCalls(Calls):
 
 def _predicate(text: str | None) -> Filter | None:
     return None if text is None else parse_filter(text)
-
-
-def _checked_count(name: str, count: int | None) -> int | None:
-    if count is not None and (type(count) is not int or count < 1):
-        raise InvalidWrite.from_argument(name, count, "a whole number from 1, or None")
-    return count

@@ -103,8 +103,9 @@ def test_a_configuration_may_be_named(workspace, monkeypatch):
     assert "features:Video" in workspace.run("list", "--config", file).stdout
 
 
-def test_the_environment_overrides_the_configuration(workspace):
-    result = workspace.run_process("push", METAXY_STORES__DEFAULT__PATH="elsewhere.duckdb")
+def test_the_environment_overrides_the_configuration(workspace, monkeypatch):
+    monkeypatch.setenv("METAXY_STORES__DEFAULT__PATH", "elsewhere.duckdb")
+    result = workspace.run("push")
     assert f"in {workspace.folder / 'elsewhere.duckdb'}." in result.stdout
 
 
@@ -134,8 +135,10 @@ def test_an_error_over_several_lines_is_told_in_one(workspace):
 
 def test_an_error_is_red_in_a_terminal(workspace, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     workspace.write("metaxy.toml", "stoer = 'a'")
-    result = workspace.run_process("list", FORCE_COLOR="1", TERM="xterm")
+    result = workspace.run("list")
     assert result.stderr.startswith("\x1b[31mError: ")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from typing import Any
 
 import polars as pl
@@ -44,27 +43,29 @@ def samples(audio: str) -> pl.DataFrame:
 @pytest.fixture
 def processed(workspace) -> Any:
     """A video whose sound changed after its crop was computed."""
-    with mx.FeatureGraph().use():
-        features = runpy.run_path(str(workspace.folder / "features.py"))
-        video, crop = features["Video"], features["Crop"]
-        with workspace.open_store() as store:
-            store.write(video, samples("a1"), materialization_id="run-1")
-            store.write(crop, store.resolve_update(crop).new, materialization_id="run-2")
-            store.write(video, samples("a2"), materialization_id="run-3")
+    workspace.fill(changed_sound)
     return workspace
+
+
+def changed_sound(store: mx.MetadataStore, features: dict[str, Any]) -> None:
+    video, crop = features["Video"], features["Crop"]
+    store.write(video, samples("a1"), materialization_id="run-1")
+    store.write(crop, store.resolve_update(crop).new, materialization_id="run-2")
+    store.write(video, samples("a2"), materialization_id="run-3")
 
 
 @pytest.fixture
 def scenes(workspace) -> Any:
     """Scenes of the video 7, whose ids are a number and a name."""
     workspace.write("features.py", SCENES)
-    with mx.FeatureGraph().use():
-        features = runpy.run_path(str(workspace.folder / "features.py"))
-        with workspace.open_store() as store:
-            store.write(features["Video"], pl.DataFrame({"id": [7], "etag": ["1"]}))
-            parents = store.resolve_update(features["Scene"]).new
-            store.write(features["Scene"], parents.with_columns(name=pl.lit("a=b")))
+    workspace.fill(a_scene)
     return workspace
+
+
+def a_scene(store: mx.MetadataStore, features: dict[str, Any]) -> None:
+    store.write(features["Video"], pl.DataFrame({"id": [7], "etag": ["1"]}))
+    parents = store.resolve_update(features["Scene"]).new
+    store.write(features["Scene"], parents.with_columns(name=pl.lit("a=b")))
 
 
 def told(workspace, *arguments: str) -> dict[str, Any]:

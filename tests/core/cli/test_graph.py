@@ -65,8 +65,9 @@ def test_render_says_where_it_cannot_write(workspace):
     assert "No such file or directory" in result.stderr
 
 
-def test_what_a_pipe_gets_has_no_color_codes_and_is_not_wrapped(workspace):
-    result = workspace.run_process("graph", "render", COLUMNS="40")
+def test_what_a_pipe_gets_has_no_color_codes_and_is_not_wrapped(workspace, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    result = workspace.run("graph", "render")
     assert "\x1b" not in result.stdout
     assert "code 1 ← example/crop.frames\n" in result.stdout
 
@@ -86,7 +87,7 @@ def test_diff_of_two_files_moves_only_what_reads_audio(workspace):
 def test_diff_of_two_files_in_the_terminal(workspace):
     workspace.write_features("old.py", audio=1)
     workspace.write_features("new.py", audio=2)
-    shown = workspace.run_process("graph", "diff", "old.py", "new.py").stdout
+    shown = workspace.run("graph", "diff", "old.py", "new.py").stdout
     assert re.sub(r"\b[0-9a-f]{8}\b", "V", shown).splitlines() == [
         "Feature graph V → V: 3 changed, 1 unchanged",
         "├── ~ example/video V → V",

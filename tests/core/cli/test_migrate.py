@@ -35,14 +35,15 @@ RENAMED = ("--field", "example/video.audio=sound")
 @pytest.fixture
 def refactored(workspace) -> Any:
     """Two videos and their texts are stored; then the field `sound` is renamed to `audio`."""
-    file = workspace.write("features.py", FEATURES)
-    with mx.FeatureGraph().use():
-        features = runpy.run_path(str(file))
-        with workspace.open_store() as store:
-            store.write(features["Video"], pl.DataFrame({"id": ["a", "b"], "etag": ["1", "1"]}))
-            store.write(features["Text"], store.resolve_update(features["Text"]).new)
+    workspace.write("features.py", FEATURES)
+    workspace.fill(two_videos_and_their_texts)
     workspace.write("features.py", FEATURES.replace("sound", "audio"))
     return workspace
+
+
+def two_videos_and_their_texts(store: mx.MetadataStore, features: dict[str, Any]) -> None:
+    store.write(features["Video"], pl.DataFrame({"id": ["a", "b"], "etag": ["1", "1"]}))
+    store.write(features["Text"], store.resolve_update(features["Text"]).new)
 
 
 def migrate(workspace, *arguments: str) -> Any:

@@ -25,14 +25,15 @@ SAMPLES = pl.DataFrame(
 @pytest.fixture
 def processed(workspace) -> Any:
     """Three videos are stored, and the crops of two of them."""
-    with mx.FeatureGraph().use():
-        features = runpy.run_path(str(workspace.folder / "features.py"))
-        with workspace.open_store() as store:
-            videos = store.resolve_update(features["Video"], SAMPLES).new
-            store.write(features["Video"], videos, materialization_id="run-1")
-            crops = store.resolve_update(features["Crop"]).new.sort("sample_uid")
-            store.write(features["Crop"], crops.head(2))
+    workspace.fill(videos_and_two_crops)
     return workspace
+
+
+def videos_and_two_crops(store: mx.MetadataStore, features: dict[str, Any]) -> None:
+    videos = store.resolve_update(features["Video"], SAMPLES).new
+    store.write(features["Video"], videos, materialization_id="run-1")
+    crops = store.resolve_update(features["Crop"]).new.sort("sample_uid")
+    store.write(features["Crop"], crops.head(2))
 
 
 def status(workspace, *arguments: str) -> dict[str, Any]:
@@ -107,8 +108,8 @@ def test_status_of_an_unknown_feature_names_the_nearest(processed):
 
 
 def test_status_is_a_table_for_people(processed):
-    result = processed.run_process("status", "example/video", "example/crop", "overview/stt")
-    assert result.returncode == 0
+    result = processed.run("status", "example/video", "example/crop", "overview/stt")
+    assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == "feature records done to do last commit (UTC)"
     assert lines[1].startswith("example/video 3 needs samples 1 at 20")
@@ -127,7 +128,7 @@ def test_a_feature_without_work_has_nothing_to_do(processed):
 
 
 def test_progress_is_no_result(processed):
-    result = processed.run_process("status", "--json")
+    result = processed.run("status", "--json")
     assert len(json.loads(result.stdout)) == 4
 
 

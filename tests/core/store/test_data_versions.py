@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 FeatureClass = type[mx.Feature]
-
-
-def overridden(frame: pl.DataFrame, **versions: Any) -> pl.DataFrame:
-    members = {name: pl.lit(value) for name, value in versions.items()}
-    return frame.with_columns(metaxy_data_version_by_field=pl.struct(**members))
-
-
-def work(project: Project, feature: FeatureClass, **versions: Any) -> mx.Counts:
-    """Process a feature and set the data versions of what came out."""
-    increment = project.store.resolve_update(feature)
-    for frame in increment.batches():
-        project.store.write(feature, overridden(frame, **versions))
-    return increment.counts
 
 
 def data_versions(project: Project, feature: FeatureClass) -> dict[str, str]:
@@ -48,17 +35,17 @@ def test_another_output_spreads(project: Project) -> None:
     crop = project.feature("crop", deps=[video])
     faces = project.feature("faces", deps=[crop])
     project.store.write(video, project.samples(v1="a"))
-    work(project, crop, default="content-1")
+    project.override(crop, default="content-1")
     project.process(faces)
     project.store.write(video, project.samples(v1="b"))
-    work(project, crop, default="content-2")
+    project.override(crop, default="content-2")
     assert project.process(faces) == mx.Counts(stale=1)
 
 
 def test_a_field_that_is_not_overridden_keeps_its_provenance(project: Project) -> None:
     video = project.feature("video", fields=["audio", "frames"])
     samples = project.samples(v1={"audio": "a", "frames": "f"})
-    project.store.write(video, overridden(samples, audio="set", frames=None))
+    project.store.write(video, project.overridden(samples, audio="set", frames=None))
     frame = project.store.read(video).to_polars()
     (provenance,) = frame["metaxy_provenance_by_field"]
     assert data_versions(project, video) == {
@@ -70,7 +57,7 @@ def test_a_field_that_is_not_overridden_keeps_its_provenance(project: Project) -
 def test_writing_again_without_the_override_takes_it_back(project: Project) -> None:
     video = project.feature("video")
     crop = project.feature("crop", deps=[video])
-    project.store.write(video, overridden(project.samples(v1="a"), default="set"))
+    project.store.write(video, project.overridden(project.samples(v1="a"), default="set"))
     project.process(crop)
     project.store.write(video, project.samples(v1="a"))
     assert project.counts(crop) == mx.Counts(stale=1)
@@ -80,7 +67,7 @@ def test_writing_back_what_was_read_changes_nothing(project: Project) -> None:
     video = project.feature("video", fields=["audio", "frames"], columns={"path": str})
     crop = project.feature("crop", deps=[video])
     samples = project.samples(v1={"audio": "a", "frames": "f"}).with_columns(path=pl.lit("p"))
-    project.store.write(video, overridden(samples, audio="set", frames=None))
+    project.store.write(video, project.overridden(samples, audio="set", frames=None))
     project.process(crop)
     before = project.store.read(video).to_polars()
 
@@ -94,7 +81,7 @@ def test_writing_back_what_was_read_changes_nothing(project: Project) -> None:
 @pytest.mark.parametrize("value", ["0123456789abcdef", "ABCDEF", 17, ""])
 def test_a_version_of_any_kind_can_be_set(project: Project, value: str | int) -> None:
     video = project.feature("video")
-    project.store.write(video, overridden(project.samples(v1="a"), default=value))
+    project.store.write(video, project.overridden(project.samples(v1="a"), default=value))
     expected = value if value == "0123456789abcdef" else f"{hash_text(str(value)):016x}"
     assert data_versions(project, video) == {"default": expected}
 
@@ -104,7 +91,7 @@ def test_what_a_version_becomes_does_not_depend_on_the_rows_beside_it(
     project: Project, value: str
 ) -> None:
     video = project.feature("video")
-    project.store.write(video, overridden(project.samples(alone="a"), default=value))
+    project.store.write(video, project.overridden(project.samples(alone="a"), default=value))
     together = project.samples(first="a", second="a").with_columns(
         metaxy_data_version_by_field=pl.Series([{"default": value}, {"default": "other"}])
     )
@@ -121,7 +108,7 @@ def test_the_record_s_data_version_tells_outputs_apart_where_its_fields_agree(
     fields = {"audio": "a", "frames": "f"}
     found = []
     for etag in ("etag-1", "etag-2"):
-        sample = overridden(project.samples(v1=fields), audio=etag, frames=etag)
+        sample = project.overridden(project.samples(v1=fields), audio=etag, frames=etag)
         project.store.write(video, sample)
         found += project.store.read(video).to_polars()["metaxy_data_version"].to_list()
     assert found[0] != found[1]
@@ -131,7 +118,7 @@ def test_an_override_for_a_field_that_is_none_is_refused(project: Project) -> No
     video = project.feature("video", fields=["audio"])
     samples = project.samples(v1={"audio": "a"})
     with project.refuses(InvalidSamples, "'video'", "adio", "fields of the feature (audio)"):
-        project.store.write(video, overridden(samples, adio="set"))
+        project.store.write(video, project.overridden(samples, adio="set"))
 
 
 def test_an_override_that_is_no_struct_is_refused(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 FeatureClass = type[mx.Feature]
-
-
-def ids(store: mx.MetadataStore, feature: FeatureClass, **options: Any) -> list[str]:
-    return sorted(store.read(feature, **options).to_polars()["id"])
-
-
-def content(store: mx.MetadataStore, *features: FeatureClass) -> list[Any]:
-    """Everything a store itself holds of some features."""
-    read = [store.read(f, history=True, include_deleted=True).to_polars() for f in features]
-    return [frame.sort("metaxy_commit", "id").to_dicts() for frame in read]
 
 
 def four_videos(project: Project, store: mx.MetadataStore, at) -> FeatureClass:
@@ -43,9 +33,9 @@ def test_a_deleted_record_stays_hidden_when_production_writes_it_again(project, 
     dev = place.over(prod)
     dev.delete(video, filters="id = 'b'")
     at(prod).process(video, project.samples(a="1", b="2"))
-    assert ids(dev, video) == ["a"]
+    assert at(dev).ids(video) == ["a"]
     assert at(dev).process(video, project.samples(a="1", b="2")).new == 1
-    assert ids(dev, video) == ["a", "b"]
+    assert at(dev).ids(video) == ["a", "b"]
 
 
 def test_a_record_that_production_deleted_is_gone_unless_it_was_written_here(
@@ -56,7 +46,7 @@ def test_a_record_that_production_deleted_is_gone_unless_it_was_written_here(
     dev = place.over(prod)
     at(dev).process(video, project.samples(a="1", b="2"))
     prod.delete(video, filters="true")
-    assert ids(dev, video) == ["b"]
+    assert at(dev).ids(video) == ["b"]
 
 
 def test_production_rewriting_its_own_record_shows_its_newest_row(project, place, prod, at):
@@ -150,9 +140,9 @@ def test_a_hard_delete_erases_own_rows_and_hides_what_production_still_has(
 
     # a: own row and production's; b: production's; e: own row
     assert (commit.operation, commit.rows, commit.superseded) == ("hard_delete", 4, 0)
-    assert ids(dev, video) == ["c", "d"]
-    assert ids(dev, video, include_deleted=True) == ["a", "b", "c", "d"]
-    assert ids(prod, video) == ["a", "b", "c", "d"]
+    assert at(dev).ids(video) == ["c", "d"]
+    assert at(dev).ids(video, include_deleted=True) == ["a", "b", "c", "d"]
+    assert at(prod).ids(video) == ["a", "b", "c", "d"]
 
 
 # ------------------------------------------------------------------ chains
@@ -201,7 +191,7 @@ def test_nothing_anywhere_reads_as_nothing(project, place, prod, at):
     assert at(dev).counts(faces) == mx.Counts()
     assert dev.delete(video, filters="true") is None
     assert at(dev).process(video, project.samples(a="1")) == mx.Counts(new=1)
-    assert ids(dev, video) == ["a"]
+    assert at(dev).ids(video) == ["a"]
 
 
 # ------------------------------------------------------------------ definitions

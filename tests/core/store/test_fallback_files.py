@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -14,33 +13,15 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.errors import InvalidFallback, StoreLocked, StoreUnreachable
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
 FeatureClass = type[mx.Feature]
-
-
-def pipeline(project: Project, **codes: str) -> tuple[FeatureClass, FeatureClass, FeatureClass]:
-    codes = {"video": "1", "faces": "1", "crops": "1", **codes}
-    video = project.feature("video", fields={"default": codes["video"]})
-    faces = project.feature("faces", fields={"default": codes["faces"]}, deps=[video])
-    crops = project.feature("crops", fields={"default": codes["crops"]}, deps=[faces])
-    return video, faces, crops
-
-
-def processed(project: Project, at, store: mx.MetadataStore, **samples: str) -> None:
-    video, faces, crops = pipeline(project)
-    at(store).process(video, project.samples(**samples))
-    at(store).process(faces)
-    at(store).process(crops)
 
 
 def test_a_file_that_is_a_fallback_keeps_every_byte(project, tmp_path, at):
     path = tmp_path / "prod.duckdb"
     with mx.DuckDBMetadataStore(path) as prod:
-        processed(project, at, prod, a="1", b="1")
+        at(prod).process_pipeline(a="1", b="1")
     before = (path.read_bytes(), path.stat().st_mtime_ns)
-    video, faces, crops = pipeline(project, faces="2")
+    video, faces, crops = project.pipeline(faces="2")
     with (
         mx.DuckDBMetadataStore(path, read_only=True) as prod,
         mx.DuckDBMetadataStore(tmp_path / "dev.duckdb", fallback=prod) as dev,
@@ -114,8 +95,8 @@ def test_a_store_is_not_its_own_fallback(tmp_path):
 def test_sql_compiled_for_one_set_of_stores_is_not_taken_for_another(project, tmp_path, at):
     """The same features over different layers, one after the other in one process."""
     with mx.DuckDBMetadataStore(tmp_path / "prod.duckdb") as prod:
-        processed(project, at, prod, a="1", b="1")
-        video, faces, _ = pipeline(project)
+        at(prod).process_pipeline(a="1", b="1")
+        video, faces, _ = project.pipeline()
         for below in ((), (prod,), (mx.DuckDBMetadataStore(":memory:"),), (prod,), ()):
             with mx.DuckDBMetadataStore(":memory:", fallback=below) as dev:
                 new = 0 if below == (prod,) else 2

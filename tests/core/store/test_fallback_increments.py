@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,37 +14,12 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 
 
-def ids(store: mx.MetadataStore, feature: FeatureClass, **options: Any) -> list[str]:
-    return sorted(store.read(feature, **options).to_polars()["id"])
-
-
-def content(store: mx.MetadataStore, *features: FeatureClass) -> list[Any]:
-    """Everything a store itself holds of some features."""
-    read = [store.read(f, history=True, include_deleted=True).to_polars() for f in features]
-    return [frame.sort("metaxy_commit", "id").to_dicts() for frame in read]
-
-
-def pipeline(project: Project, **codes: str) -> tuple[FeatureClass, FeatureClass, FeatureClass]:
-    codes = {"video": "1", "faces": "1", "crops": "1", **codes}
-    video = project.feature("video", fields={"default": codes["video"]})
-    faces = project.feature("faces", fields={"default": codes["faces"]}, deps=[video])
-    crops = project.feature("crops", fields={"default": codes["crops"]}, deps=[faces])
-    return video, faces, crops
-
-
-def processed(project: Project, at, store: mx.MetadataStore, **samples: str) -> None:
-    video, faces, crops = pipeline(project)
-    at(store).process(video, project.samples(**samples))
-    at(store).process(faces)
-    at(store).process(crops)
-
-
 def test_a_bump_in_the_branch_recomputes_what_it_changes_and_what_reads_it(
     project, place, prod, at
 ):
-    processed(project, at, prod, a="1", b="1")
-    before = content(prod, *pipeline(project))
-    video, faces, crops = pipeline(project, faces="2")
+    at(prod).process_pipeline(a="1", b="1")
+    before = at(prod).content(*project.pipeline())
+    video, faces, crops = project.pipeline(faces="2")
     dev = place.over(prod)
     assert at(dev).counts(video, project.samples(a="1", b="1")) == mx.Counts()
     assert at(dev).counts(crops) == mx.Counts(blocked=2)
@@ -52,12 +27,12 @@ def test_a_bump_in_the_branch_recomputes_what_it_changes_and_what_reads_it(
     assert at(dev).counts(faces) == mx.Counts()
     assert at(dev).process(crops) == mx.Counts(stale=2)
     assert at(dev).counts(crops) == mx.Counts()
-    assert content(prod, video, faces, crops) == before
+    assert at(prod).content(video, faces, crops) == before
 
 
 def test_code_is_outdated_per_record(project, place, prod, at):
-    processed(project, at, prod, a="1", b="1")
-    _, faces, crops = pipeline(project, faces="2")
+    at(prod).process_pipeline(a="1", b="1")
+    _, faces, crops = project.pipeline(faces="2")
     dev = place.over(prod)
     dev.write(faces, dev.resolve_update(faces, filters="id = 'a'").stale)
     assert at(dev).counts(crops) == mx.Counts(stale=1, blocked=1)
@@ -70,27 +45,27 @@ def test_code_is_outdated_per_record(project, place, prod, at):
 def test_a_record_new_in_production_is_new_work_in_the_branch_only_where_production_has_not_done_it(
     project, place, prod, at
 ):
-    processed(project, at, prod, a="1")
-    video, faces, crops = pipeline(project, crops="2")
+    at(prod).process_pipeline(a="1")
+    video, faces, crops = project.pipeline(crops="2")
     dev = place.over(prod)
     assert at(dev).process(crops) == mx.Counts(stale=1)
-    old_video, old_faces, _ = pipeline(project)
+    old_video, old_faces, _ = project.pipeline()
     at(prod).process(old_video, project.samples(a="1", b="1"))
     at(prod).process(old_faces)
-    video, faces, crops = pipeline(project, crops="2")
+    video, faces, crops = project.pipeline(crops="2")
     assert at(dev).counts(video, project.samples(a="1", b="1")) == mx.Counts()
     assert at(dev).counts(faces) == mx.Counts()
     assert at(dev).counts(crops) == mx.Counts(new=1)
 
 
 def test_what_the_branch_deletes_upstream_is_orphaned_downstream(project, place, prod, at):
-    processed(project, at, prod, a="1", b="1")
-    video, faces, crops = pipeline(project)
+    at(prod).process_pipeline(a="1", b="1")
+    video, faces, crops = project.pipeline()
     dev = place.over(prod)
     assert at(dev).process(video, project.samples(a="1")) == mx.Counts(orphaned=1)
     assert at(dev).process(faces) == mx.Counts(orphaned=1)
-    assert ids(dev, faces) == ["a"]
-    assert ids(dev, crops) == ["a", "b"]
+    assert at(dev).ids(faces) == ["a"]
+    assert at(dev).ids(crops) == ["a", "b"]
     assert at(prod).counts(faces) == mx.Counts()
 
 
@@ -104,7 +79,7 @@ def test_the_answer_is_that_of_one_store_with_the_whole_history(project, place, 
         steps, [({}, prod), ({"faces": "2"}, staging), ({"crops": "3"}, dev)], strict=True
     ):
         for store in (layer, whole):
-            video, faces, crops = pipeline(project, **codes)
+            video, faces, crops = project.pipeline(**codes)
             counts = [
                 at(store).process(video, project.samples(**step)),
                 at(store).process(faces),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 import metaxy_core as mx
@@ -15,30 +14,11 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 
 
-@pytest.fixture
-def video(project: Project) -> FeatureClass:
-    return project.feature("video")
-
-
-@pytest.fixture
-def label(project: Project) -> FeatureClass:
-    return project.feature("label", columns={"name": str | None})
-
-
-@pytest.fixture
-def both(project: Project, video: FeatureClass, label: FeatureClass) -> FeatureClass:
-    return project.feature("both", deps=[video, mx.FeatureDep(feature=label, optional=True)])
-
-
-def labels(project: Project, **versions: str) -> pl.DataFrame:
-    return project.samples(**versions).with_columns(name=pl.lit("cat"))
-
-
 def test_a_record_is_there_with_and_without_its_optional_part(
     project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass
 ) -> None:
     project.store.write(video, project.samples(v1="a", v2="a"))
-    project.store.write(label, labels(project, v2="l", v3="l"))
+    project.store.write(label, project.labels(v2="l", v3="l"))
     assert project.rows(project.store.resolve_update(both).new) == [
         {"id": "v1", "name": None},
         {"id": "v2", "name": "cat"},
@@ -52,7 +32,7 @@ def test_an_optional_record_that_appears_makes_its_record_stale(
     project.store.write(video, project.samples(v1="a", v2="a"))
     project.process(both)
 
-    project.store.write(label, labels(project, v1=version))
+    project.store.write(label, project.labels(v1=version))
 
     increment = project.store.resolve_update(both)
     assert increment.counts == mx.Counts(stale=1)
@@ -65,7 +45,7 @@ def test_an_optional_record_that_goes_makes_its_record_stale_and_not_orphaned(
     project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass
 ) -> None:
     project.store.write(video, project.samples(v1="a"))
-    project.store.write(label, labels(project, v1="l"))
+    project.store.write(label, project.labels(v1="l"))
     project.process(both)
 
     project.store.delete(label, filters="id = 'v1'")
@@ -78,7 +58,7 @@ def test_a_required_record_that_goes_orphans_its_record(
     project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass
 ) -> None:
     project.store.write(video, project.samples(v1="a"))
-    project.store.write(label, labels(project, v1="l"))
+    project.store.write(label, project.labels(v1="l"))
     project.process(both)
     project.store.delete(video, filters="id = 'v1'")
     assert project.counts(both) == mx.Counts(orphaned=1)
@@ -91,7 +71,7 @@ def test_an_optional_dep_that_is_filtered_out_counts_as_missing(
     both = project.feature("both", deps=[video, dogs])
     project.store.write(video, project.samples(v1="a"))
     project.process(both)
-    project.store.write(label, labels(project, v1="l"))
+    project.store.write(label, project.labels(v1="l"))
     assert not project.counts(both)
 
 
@@ -99,7 +79,7 @@ def test_an_optional_feature_s_outdated_record_blocks_only_where_it_is(
     project: Project, video: FeatureClass, label: FeatureClass, both: FeatureClass
 ) -> None:
     project.store.write(video, project.samples(v1="a", v2="a"))
-    project.store.write(label, labels(project, v1="l"))
+    project.store.write(label, project.labels(v1="l"))
     project.process(both)
     columns = {"name": str | None}
     project.feature("label", fields={"default": 2}, columns=columns)
@@ -112,7 +92,7 @@ def test_deps_that_are_all_optional_give_every_record_that_one_of_them_has(
     deps = [mx.FeatureDep(feature=dep, optional=True) for dep in (video, label)]
     either = project.feature("either", deps=deps)
     project.store.write(video, project.samples(v1="a", v2="a"))
-    project.store.write(label, labels(project, v2="l", v3="l"))
+    project.store.write(label, project.labels(v2="l", v3="l"))
 
     increment = project.store.resolve_update(either)
     assert project.rows(increment.new) == [
