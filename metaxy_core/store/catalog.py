@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.since import since_commit
+from metaxy_core.engine.numbers import SINCE, number
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.commits import ERASING, STAMPING, Commit, to_commit
@@ -70,7 +70,7 @@ class Catalog:
 
         def query() -> ir.Table:
             commits = self.commits(snapshot)
-            later = commits[sc.COMMIT] > since_commit()
+            later = commits[sc.COMMIT] > number(SINCE)
             found = commits.filter(commits.feature.isin(names), later)
             return found.agg(
                 commits=found.count(),
@@ -78,7 +78,7 @@ class Catalog:
                 erasing=found.operation.isin(sorted(ERASING)).any(),
             )
 
-        (row,) = self._tables.rows_over(snapshot, query, ("since", *names), commit)
+        (row,) = self._tables.rows_over(snapshot, query, ("since", *names), {SINCE: commit})
         return Since(row["commits"], int(row["rows"] or 0), erasing=bool(row["erasing"]))
 
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:

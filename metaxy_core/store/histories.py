@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.since import since_commit
+from metaxy_core.engine.numbers import SINCE, number
 from metaxy_core.keys import FeatureKey, FieldKey
 from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.commits import ERASING, LEAVING_DATA, Commit, to_commit
@@ -136,10 +136,11 @@ class Histories:
 
         def query() -> ir.Table:
             commits = self._of(snapshot, names)
-            return commits if after is None else commits.filter(commits[sc.COMMIT] > since_commit())
+            return commits if after is None else commits.filter(commits[sc.COMMIT] > number(SINCE))
 
         key = ("commits of", after is None, *names)
-        rows = self._tables.rows_over(snapshot, query, key, after)
+        numbers = {} if after is None else {SINCE: after}
+        rows = self._tables.rows_over(snapshot, query, key, numbers)
         return sorted(rows, key=lambda row: row[sc.COMMIT])
 
     def _of(self, snapshot: Snapshot, names: tuple[str, ...]) -> ir.Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine.numbers import Numbers
 from metaxy_core.engine.provenance import expected_from_samples, expected_from_upstream
 from metaxy_core.engine.upstream import Source
 from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
@@ -39,6 +40,7 @@ class Inputs:
         samples: what a root's records should be, with the canonical text of each field.
         attempts: a row per failed attempt; None where there was none.
         histories: what the catalog knows of the feature and its deps, if that was asked.
+        numbers: those that the tables name.
     """
 
     plan: FeaturePlan
@@ -49,6 +51,7 @@ class Inputs:
     samples: ir.Table | None = None
     attempts: ir.Table | None = None
     histories: Mapping[FeatureKey, History] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
 
     @property
     def key(self) -> Hashable:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.candidates import candidates, narrowed, same_names
-from metaxy_core.engine.since import since_commit, with_since
+from metaxy_core.engine.numbers import SINCE, Numbers, number, with_numbers
 from metaxy_core.engine.upstream import Source
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.inputs import Inputs
 from metaxy_core.store.layers import is_layered
 from metaxy_core.store.settling import LIMITS, Examination
+from metaxy_core.store.sources import FEW
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -27,11 +28,11 @@ class Narrowed:
 
     Attributes:
         keys: the candidates, kept in the backend.
-        since: the commit after which something touched them.
+        numbers: those that the comparison names: the commit after which something touched them.
     """
 
     keys: ir.Table
-    since: int
+    numbers: Numbers
 
     @property
     def key(self) -> Hashable:
@@ -40,7 +41,7 @@ class Narrowed:
 
     def inputs(self, inputs: Inputs) -> Inputs:
         """The rows that decide about the candidates."""
-        since, own = since_commit(), same_names(inputs.plan.grain)
+        since, own = number(SINCE), same_names(inputs.plan.grain)
         upstream = {
             dep.feature: narrowed(inputs.upstream[dep.feature], dep.ids, self.keys, since)
             for dep in inputs.plan.deps
@@ -72,15 +73,16 @@ def narrowing(
     remembered = left if settled.left else None
 
     def build() -> ir.Table:
-        since = since_commit()
+        since = number(SINCE)
         rows = None if remembered is None else remembered.filter(remembered[sc.COMMIT] == since)
         return candidates(inputs.plan, inputs.work, inputs.upstream, since, rows)
 
     key = ("candidates", inputs.plan, inputs.key, None if remembered is None else remembered.op())
-    keys = snapshot.keep(with_since(backend.sql(build, key), settled.through))
+    numbers = {**inputs.numbers, SINCE: settled.through}
+    keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers))
     try:
         few = not _spread(inputs) or _count(backend, keys) <= LIMITS.share * examination.records
-        yield Narrowed(keys, settled.through) if few else None
+        yield Narrowed(keys, numbers) if few else None
     finally:
         backend.drop(keys)
 
@@ -95,9 +97,11 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
         return inputs
     settled = None if examination.is_whole else examination.settled
     through = math.inf if settled is None else settled.through
+    numbers: dict[str, int] = {}
 
     def short(source: Source) -> Source:
-        rewritten = inputs.histories[source.feature].rewritten
+        history = inputs.histories[source.feature]
+        rewritten = history.rewritten
         table = source.feature.to_identifier()
         if (
             rewritten is None
@@ -106,19 +110,22 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
             or snapshot.has(sc.parents_table(table))
         ):
             return source
-        rows = source.rows.filter(source.rows[sc.COMMIT] >= rewritten.commit)
+        few = history.rows - rewritten.before < FEW
+        name = f"from {source.feature}"
+        numbers[name] = rewritten.commit
+        rows = source.rows.filter(source.rows[sc.COMMIT] >= number(name))
         return replace(
             source,
             rows=rows,
-            superseding=rewritten.superseding,
-            deleting=rewritten.deleting,
+            superseding=rewritten.superseding or few,
+            deleting=rewritten.deleting or few,
         )
 
     upstream = {feature: short(source) for feature, source in inputs.upstream.items()}
     if inputs.plan.expands:
-        return replace(inputs, upstream=upstream)
+        return replace(inputs, upstream=upstream, numbers=numbers)
     own = short(inputs.own)
-    return replace(inputs, own=own, work=own, upstream=upstream)
+    return replace(inputs, own=own, work=own, upstream=upstream, numbers=numbers)
 
 
 def _spread(inputs: Inputs) -> bool:

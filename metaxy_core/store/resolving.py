@@ -12,7 +12,7 @@ from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
 from metaxy_core.engine.attempts import marked, with_failed
 from metaxy_core.engine.filters import filtered
-from metaxy_core.engine.since import with_since
+from metaxy_core.engine.numbers import with_numbers
 from metaxy_core.engine.upstream import live_records
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
@@ -148,13 +148,14 @@ class Resolution:
         key = ("increment", self._plan, self._wanted, inputs.key)
         if examination.is_needless:
             sql = self._backend.sql(lambda: self._compared(inputs, None).limit(0), (*key, "none"))
-            return snapshot.keep(sql)
+            return snapshot.keep(with_numbers(sql, inputs.numbers))
         left = self._settled.left(snapshot, self._plan)
         with narrowing(self._backend, snapshot, inputs, examination, left) as found:
             if found is None:
-                return snapshot.keep(self._backend.sql(lambda: self._compared(inputs, None), key))
+                sql = self._backend.sql(lambda: self._compared(inputs, None), key)
+                return snapshot.keep(with_numbers(sql, inputs.numbers))
             sql = self._backend.sql(lambda: self._compared(inputs, found), (*key, found.key))
-            return snapshot.keep(with_since(sql, found.since))
+            return snapshot.keep(with_numbers(sql, found.numbers))
 
     def _increment(
         self, snapshot: Snapshot, inputs: Inputs, rows: ir.Table, tally: Mapping[int, int]
@@ -167,7 +168,7 @@ class Resolution:
         if counts.orphaned:
             key = ("orphans", plan, rows.get_name(), rows.schema(), source_key(inputs.own))
             sql = self._backend.sql(lambda: compare.orphans(plan, rows, inputs.own), key)
-            orphaned = snapshot.keep(sql)
+            orphaned = snapshot.keep(with_numbers(sql, inputs.numbers))
             counts = replace(counts, orphaned=self._rows_in(orphaned))
         return Increment(
             plan,

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.hashing import hash_text
-from metaxy_core.engine.since import since_commit, with_since
+from metaxy_core.engine.numbers import SINCE, number, with_numbers
 from metaxy_core.errors import StoreError
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
@@ -170,7 +170,7 @@ class SettledLog:
                 key = ("left", plan.grain, left.get_name(), left.schema())
                 sql = self._backend.sql(lambda: _left_rows(plan, left), key)
                 table = sc.left_table(plan.definition.table)
-                transaction.append(table, with_since(sql, settled.through))
+                transaction.append(table, with_numbers(sql, {SINCE: settled.through}))
             row = {
                 "feature": str(plan.key),
                 "fingerprint": settled.fingerprint,
@@ -219,4 +219,4 @@ def fingerprint(plan: FeaturePlan) -> str:
 
 
 def _left_rows(plan: FeaturePlan, left: ir.Table) -> ir.Table:
-    return left.select(*plan.grain, **{sc.COMMIT: since_commit()})
+    return left.select(*plan.grain, **{sc.COMMIT: number(SINCE)})

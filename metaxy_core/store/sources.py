@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -24,6 +24,9 @@ from metaxy_core.store.unions import rows_union
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+FEW: Final = 5_000
+"""So few rows are read as if some were superseded and deleted: one statement does for them all."""
 
 
 class Sources:
@@ -61,13 +64,14 @@ class Sources:
             names = (*definition.spec.id_columns, *kept_columns)
             rows = self._never_written(definition, definition.table, names, ids_like)
         completed = _completed(definition, rows, ids_like)
+        few = written and history.rows < FEW
         return Source(
             feature=definition.key,
             id_columns=definition.spec.id_columns,
             rows=completed,
             commits=self._catalog.commits(snapshot),
-            superseding=history.superseding,
-            deleting=history.deleting,
+            superseding=history.superseding or few,
+            deleting=history.deleting or few,
             outdated=history.outdated(code_versions),
             written=written,
             absent=_absent(rows, completed),

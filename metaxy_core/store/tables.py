@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.since import with_since
+from metaxy_core.engine.numbers import Numbers, with_numbers
 from metaxy_core.store.backends.base import Backend, Snapshot, Transaction
 from metaxy_core.store.format import FORMAT, STORE, StoreHash
 from metaxy_core.store.layers import Layer, LayeredSnapshot, layers
@@ -155,7 +155,7 @@ class CatalogTables:
         snapshot: Snapshot,
         query: Callable[[], ir.Table],
         key: tuple[object, ...] | None = None,
-        commit: int | None = None,
+        numbers: Numbers | None = None,
     ) -> list[dict[str, Any]]:
         """The rows of a query over the tables that ``over`` gives; none where no store is yet.
 
@@ -163,7 +163,7 @@ class CatalogTables:
             snapshot: where to read.
             query: the query.
             key: what decides about its SQL.
-            commit: the one that the query speaks of, if any.
+            numbers: those that the query names.
         """
         found = self.layers(snapshot)
         if not found:
@@ -176,8 +176,7 @@ class CatalogTables:
             tables = (layer.tables.table(COMMITS) for layer in found)
             names = (None if table is None else table.op() for table in tables)
             key = (*key, *(layer.depth for layer in found), *names)
-        sql = self._backend.sql(query, key)
-        sql = sql if commit is None else with_since(sql, commit)
+        sql = with_numbers(self._backend.sql(query, key), numbers or {})
         rows: list[dict[str, Any]] = snapshot.fetch(sql).to_pylist()
         return rows
 
