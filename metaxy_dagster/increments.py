@@ -15,7 +15,6 @@ import pyarrow as pa
 from metaxy_core.errors import UnsupportedFrame
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.increment import Counts, Increment
-from metaxy_core.system_columns import CHANGED_FIELDS
 from metaxy_dagster.feature_name import FeatureName
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ class Tally:
             orphaned=found.orphaned,
             blocked=before.blocked + found.blocked,
         )
-        if found.stale:
-            fields = increment.stale.get_column(CHANGED_FIELDS).explode()
-            self.changed.update(fields.to_list())
+        self.changed.update(increment.changes)
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name} {count}" for name, count in sorted(self.changed.items()))

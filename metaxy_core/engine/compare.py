@@ -118,6 +118,13 @@ def counted(increment: ir.Table, *by: str) -> ir.Table:
     return increment.group_by(sc.STATUS, *by).agg(records=increment.count())
 
 
+def changes(plan: FeaturePlan, increment: ir.Table) -> ir.Table:
+    """In how many stale rows each field changed: one row, a column for each field's flag."""
+    stale = with_status(increment, STALE)
+    flags = [sc.changed(field.key) for field in plan.fields]
+    return stale.agg(**{flag: stale[flag].sum() for flag in flags})
+
+
 def orphans(plan: FeaturePlan, increment: ir.Table, own: Source) -> ir.Table:
     """The stored rows of an increment's orphaned records."""
     keys = with_status(increment, ORPHANED)

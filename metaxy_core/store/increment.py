@@ -116,6 +116,18 @@ class Increment(IncrementNames):
         rows = self._backend.fetch(self._backend.sql(lambda: self._orphaned))
         return pl.DataFrame(presented(self._plan.definition, rows))
 
+    @cached_property
+    def changes(self) -> dict[str, int]:
+        """For each field that changed, in how many stale records; no row is fetched for it."""
+        if not self.counts.stale:
+            return {}
+        self._check_open()
+        key = ("changes", self._rows.get_name(), self._rows.schema())
+        sql = self._backend.sql(lambda: compare.changes(self._plan, self._rows), key)
+        (found,) = self._backend.fetch(sql).to_pylist()
+        counts = {str(each.key): int(found[sc.changed(each.key)]) for each in self._plan.fields}
+        return {name: count for name, count in counts.items() if count}
+
     def batches(self, size: int = 1_000) -> Iterator[pl.DataFrame]:
         """New and stale records together, in frames of at most ``size`` rows, streamed.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from metaxy_core.engine.hashing import MD5
 from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import (
+    KEPT,
     Backend,
     ChoosesHash,
     Joins,
@@ -78,9 +79,9 @@ class LayeredSnapshot:
         """The rows of a query."""
         return self.own.fetch(sql)
 
-    def keep(self, sql: str) -> ir.Table:
+    def keep(self, sql: str, name: str = KEPT) -> ir.Table:
         """Materialise a query."""
-        return self.own.keep(sql)
+        return self.own.keep(sql, name)
 
 
 @dataclass

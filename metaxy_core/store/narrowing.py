@@ -79,7 +79,7 @@ def narrowing(
 
     key = ("candidates", inputs.plan, inputs.key, None if remembered is None else remembered.op())
     numbers = {**inputs.numbers, SINCE: settled.through}
-    keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers))
+    keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers), "metaxy_candidates")
     try:
         few = not _spread(inputs) or _count(backend, keys) <= LIMITS.share * examination.records
         yield Narrowed(keys, numbers) if few else None

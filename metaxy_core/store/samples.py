@@ -6,6 +6,7 @@ import json
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -148,8 +149,17 @@ def _text_of_value(value: Any) -> str | None:
 
 
 def _escaped(text: pa.Array) -> pa.Array:
+    if not _has_any(text, hashing.SEPARATOR + "\\"):
+        return text
     doubled = pc.replace_substring(text, "\\", "\\\\")
     return pc.replace_substring(doubled, hashing.SEPARATOR, "\\" + hashing.SEPARATOR)
+
+
+def _has_any(text: pa.Array, characters: str) -> bool:
+    """Whether one of some ASCII characters may stand in a text; a look at the bytes tells."""
+    data = text.buffers()[-1]
+    found = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    return any((found == ord(character)).any() for character in characters)
 
 
 def _joined(texts: list[pa.Array]) -> pa.Array:

@@ -25,9 +25,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def keep(self, sql: str) -> Any:
+    def keep(self, sql: str, *name: str) -> Any:
         self._kept.append(sql)
-        return self._session.keep(sql)
+        return self._session.keep(sql, *name)
 
 
 @pytest.fixture

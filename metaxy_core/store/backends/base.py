@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+KEPT = "metaxy_kept"
+"""What the names of kept tables begin with."""
+
 
 class Tables(Protocol):
     """The tables of one database, as queries in an open snapshot can name them."""
@@ -27,8 +30,13 @@ class Snapshot(Tables, Protocol):
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query."""
 
-    def keep(self, sql: str) -> ir.Table:
-        """Materialise a query so that it outlives the snapshot, until ``drop``."""
+    def keep(self, sql: str, name: str = KEPT) -> ir.Table:
+        """Materialise a query so that it outlives the snapshot, until ``drop``.
+
+        Args:
+            sql: the query.
+            name: what the table's name begins with; a number follows that tells it from others.
+        """
 
 
 class Transaction(Snapshot, Protocol):

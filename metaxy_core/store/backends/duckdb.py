@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 MEMORY = ":memory:"
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
+_ROW_GROUP = 122_880
 
 
 def _text(value: str) -> str:
@@ -291,8 +292,9 @@ class DuckDBBackend:
         """Register an Arrow table; nothing is copied."""
         import ibis
 
+        batches = frame.to_batches(max_chunksize=_ROW_GROUP)  # DuckDB reads them side by side
         with self.turn:
-            self.connection.register(name, frame)
+            self.connection.register(name, pa.Table.from_batches(batches, frame.schema))
         return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
 
     def fetch(self, sql: str) -> pa.Table:
@@ -335,11 +337,12 @@ class DuckDBBackend:
         """Give back the name of a table that was not made after all."""
         self._kept.discard(name)
 
-    def kept_name(self) -> str:
+    def kept_name(self, name: str) -> str:
         """A free name for a kept table; names are used again so that their SQL is too."""
-        number = next(n for n in itertools.count(1) if f"metaxy_kept_{n}" not in self._kept)
-        self._kept.add(f"metaxy_kept_{number}")
-        return f"metaxy_kept_{number}"
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        free = next(each for each in numbered if each not in self._kept)
+        self._kept.add(free)
+        return free
 
 
 class DuckDBMetadataStore(MetadataStore):

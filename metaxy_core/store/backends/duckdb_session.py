@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
+from metaxy_core.store.backends.base import KEPT
 from metaxy_core.store.backends.durations import with_durations
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def quoted(name: str) -> str:
 class Keeper(Protocol):
     """What a session needs of the backend that opened it."""
 
-    def kept_name(self) -> str:
-        """A free name for a kept table."""
+    def kept_name(self, name: str) -> str:
+        """A free name for a kept table, which begins so."""
 
     def release_name(self, name: str) -> None:
         """Give back the name of a table that was not made after all."""
@@ -98,9 +99,9 @@ class DuckDBSession(DuckDBTables):
         """The tables of a joined database."""
         return DuckDBTables(self._connection, self._joined[other])
 
-    def keep(self, sql: str) -> ir.Table:
+    def keep(self, sql: str, name: str = KEPT) -> ir.Table:
         """Materialise a query in the in-memory database, which may spill to disk."""
-        name = self._backend.kept_name()
+        name = self._backend.kept_name(name)
         try:
             self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
         except duckdb.Error:

@@ -115,7 +115,9 @@ def test_a_stale_record_tells_which_of_its_fields_changed(
 
     project.store.write(video, videos(sound=("A", "f"), picture=("a", "F"), both=("A", "F")))
 
-    assert project.rows(project.store.resolve_update(summary).stale) == [
+    increment = project.store.resolve_update(summary)
+    assert increment.changes == {"audio": 2, "frames": 2}
+    assert project.rows(increment.stale) == [
         {"id": "both", "path": "both.mp4", "metaxy_changed_fields": ["audio", "frames"]},
         {"id": "picture", "path": "picture.mp4", "metaxy_changed_fields": ["frames"]},
         {"id": "sound", "path": "sound.mp4", "metaxy_changed_fields": ["audio"]},
