@@ -103,15 +103,16 @@ class Incoming:
 
         if self.raw:
             staged = expected_from_samples(self.plan, staged).drop(sc.READY)
-        present = set(staged.columns)
-        absent = [
-            sc.data_version(field.key)
-            for field in self.plan.fields
-            if sc.data_version(field.key) not in present
-        ]
-        return staged.mutate(
-            **{name: ibis.null("int64") for name in absent},
-            **{sc.DELETED: ibis.literal(value=False)},
+        fields = [field.key for field in self.plan.fields]
+        overridden = [sc.data_version(key) for key in fields]
+        return staged.select(  # in one order, so that tables of one feature are alike
+            *self.columns.column_names,
+            *(sc.provenance(key) for key in fields),
+            **{
+                name: staged[name] if name in staged.columns else ibis.null("int64")
+                for name in overridden
+            },
+            **{sc.COMMIT: staged[sc.COMMIT], sc.DELETED: ibis.literal(value=False)},
         )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.base import Backend
 
 CATALOG: Final = "metaxy_store"
-_TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
+_TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = '{}'"
 
 
 def quoted(name: str) -> str:
@@ -50,7 +50,7 @@ class DuckDBTables:
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         self._connection = connection
         self._catalog = catalog
-        rows = connection.execute(_TABLES, [catalog]).fetchall()
+        rows = connection.execute(_TABLES.format(catalog)).fetchall()  # parameters import pandas
         self._tables = {str(name) for (name,) in rows}
         self._opened: dict[str, ir.Table] = {}
 
