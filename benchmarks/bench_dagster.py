@@ -39,8 +39,9 @@ def test_run(
         else:
             by_itself()
 
+    def fresh_copy() -> None:
+        shutil.copyfile(state, store)
+
     benchmark.group = f"a run of {RECORDS:,} new records"
-    benchmark.pedantic(
-        run, setup=lambda: shutil.copyfile(state, store) and None, rounds=5, warmup_rounds=1
-    )
+    benchmark.pedantic(run, setup=fresh_copy, rounds=5, warmup_rounds=1)
     assert (tmp_path / "stamp").exists()

@@ -29,6 +29,7 @@ class Measured:
         seconds: of each round in a process that is warm, on a fresh file.
         cold_seconds: of each fresh process, from its start to the answer, imports included.
         peak_mb: most memory that a fresh process held, which did only this work.
+        prepare_mb: most memory that the process held which wrote and computed everything before.
         file_mb: size of the store after it.
         error: why there is nothing to tell.
     """
@@ -39,6 +40,7 @@ class Measured:
     seconds: list[float] = field(default_factory=list)
     cold_seconds: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
+    prepare_mb: float = 0.0
     file_mb: float = 0.0
     error: str = ""
 
@@ -53,6 +55,7 @@ class Measured:
             "seconds": [round(each, 6) for each in self.seconds],
             "cold_seconds": [round(each, 4) for each in self.cold_seconds],
             "peak_mb": round(self.peak_mb, 1),
+            "prepare_mb": round(self.prepare_mb, 1),
             "file_mb": round(self.file_mb, 2),
         }
 
@@ -101,7 +104,7 @@ class Measuring:
         self._folder = folder
         self._data = folder / "data"
         self._rounds = rounds
-        self._bases: dict[str, tuple[Scenario, Path]] = {}
+        self._bases: dict[str, tuple[Scenario, Path, float]] = {}
 
     def versions(self) -> dict[str, dict[str, str]]:
         """The versions behind each engine."""
@@ -117,7 +120,7 @@ class Measuring:
         states: dict[str, Path] = {}
         for each in found:
             with _noting(each):
-                states[each.engine] = self._state(each.engine, scenario)
+                states[each.engine] = self._state(each)
         self._time([each for each in found if not each.error], states)
         for each in found:
             if not each.error:
@@ -129,31 +132,31 @@ class Measuring:
 
     def close(self) -> None:
         """Delete the files."""
-        for _, path in self._bases.values():
+        for _, path, _ in self._bases.values():
             _remove(path)
 
     # ------------------------------------------------------------------ states of stores
 
-    def _state(self, engine: str, scenario: Scenario) -> Path:
+    def _state(self, each: Measured) -> Path:
         """An engine's store; hand-written SQL reads one that our engine wrote."""
-        path = self._folder / f"{engine}-state"
+        scenario, path = each.scenario, self._folder / f"{each.engine}-state"
         if scenario.work != "write":
-            writer = OURS if engine == SQL else engine
-            _copy(self._base(writer, scenario), path)
+            writer = OURS if each.engine == SQL else each.engine
+            base, each.prepare_mb = self._base(writer, scenario.base)
+            _copy(base, path)
             with Process(writer, self._data) as process:
                 process.change(scenario, path)
         return path
 
-    def _base(self, engine: str, scenario: Scenario) -> Path:
-        base = scenario.base
-        known, path = self._bases.get(engine, (None, self._folder / f"{engine}-base"))
+    def _base(self, engine: str, base: Scenario) -> tuple[Path, float]:
+        known, path, peak = self._bases.get(engine, (None, self._folder / f"{engine}-base", 0.0))
         if known != base:
             self._bases.pop(engine, None)
             _remove(path)
             with Process(engine, self._data) as process:
-                process.prepare(base, path)
-            self._bases[engine] = (base, path)
-        return path
+                peak = process.prepare(base, path)
+            self._bases[engine] = (base, path, peak)
+        return path, peak
 
     # ------------------------------------------------------------------ rounds
 

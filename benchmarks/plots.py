@@ -125,6 +125,7 @@ def _memory(result: Result) -> tuple[float, float, float]:
 def _drawn(path: Path, title: str, panels: dict[str, list[Line]], below: str, beside: str) -> Path:
     from matplotlib.figure import Figure
 
+    panels = {name: lines for name, lines in panels.items() if lines}
     figure = Figure(figsize=(3.0 * len(panels) + 0.6, 3.2), layout="constrained")
     axes: Any = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (name, lines) in zip(axes, panels.items(), strict=True):

@@ -76,9 +76,10 @@ class Process:
         self._process.wait()
         self._errors.close()
 
-    def prepare(self, scenario: Scenario, path: Path) -> None:
-        """Make the state before the change."""
-        self._ask("prepare", scenario, path)
+    def prepare(self, scenario: Scenario, path: Path) -> float:
+        """Make the state before the change; gives the process's peak memory in MB."""
+        peak: float = self._ask("prepare", scenario, path)["peak_mb"]
+        return peak
 
     def change(self, scenario: Scenario, path: Path) -> None:
         """Change it."""

@@ -130,6 +130,7 @@ _HEAD = (
     "to ours",
     "cold ms",
     "memory MB",
+    "before MB",
     "file MB",
 )
 
@@ -147,6 +148,7 @@ def _row(result: Result, results: Results) -> tuple[str, ...]:
         ratio,
         milliseconds(result.cold),
         f"{result.peak_mb:,.0f}",
+        f"{result.prepare_mb:,.0f}" if result.prepare_mb else "",
         f"{result.file_mb:,.1f}",
     )
 

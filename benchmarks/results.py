@@ -23,6 +23,7 @@ class Result:
     seconds: tuple[float, ...]
     cold_seconds: tuple[float, ...]
     peak_mb: float
+    prepare_mb: float
     file_mb: float
 
     @property
@@ -37,6 +38,11 @@ class Result:
             return self.median, self.median
         first, _, third = statistics.quantiles(self.seconds, n=4, method="inclusive")
         return first, third
+
+    @property
+    def whole_mb(self) -> float | None:
+        """Peak memory of this work or what came before it, where that was measured."""
+        return max(self.peak_mb, self.prepare_mb) if self.prepare_mb else None
 
     @property
     def cold(self) -> float | None:
@@ -102,6 +108,7 @@ def _to_result(row: dict[str, Any]) -> Result:
         tuple(row["seconds"]),
         tuple(row["cold_seconds"]),
         row["peak_mb"],
+        row.get("prepare_mb", 0.0),
         row["file_mb"],
     )
 

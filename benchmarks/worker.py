@@ -71,7 +71,7 @@ def answered(contestant: Any, asked: dict[str, Any]) -> dict[str, Any]:
         return timed(contestant, scenario, data, path)
     work: Callable[[Scenario, Path, Path], None] = getattr(contestant, asked["do"])
     work(scenario, data, path)
-    return {}
+    return {"peak_mb": peak_memory_mb()}
 
 
 def versions() -> dict[str, str]:

@@ -23,13 +23,17 @@ def test_a_run_measures_a_state_that_our_engine_made_and_leaves_no_file(tmp_path
     assert (found.engine, found.error, found.count) == (SQL, "", 10)
     assert found.cold_seconds[0] > found.seconds[0] > 0
     assert found.peak_mb > 20
+    assert found.prepare_mb > found.peak_mb
     assert found.file_mb > 0.1
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_what_an_engine_cannot_do_is_told(tmp_path: Path) -> None:
-    with Process(SQL, tmp_path) as process, pytest.raises(WorkFailed, match="KeyError: 'knot'"):
-        process.run(Scenario("resolve", "knot", 100), tmp_path / "store.duckdb")
+    with (
+        Process(SQL, tmp_path) as process,
+        pytest.raises(WorkFailed, match="database does not exist"),
+    ):
+        process.run(STALE, tmp_path / "store.duckdb")
 
 
 def test_the_command_writes_results_that_can_be_read_again(

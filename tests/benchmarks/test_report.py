@@ -26,6 +26,7 @@ def row(engine: str, *seconds: float, scenario: Scenario = STALE) -> dict[str, o
         "seconds": seconds,
         "cold_seconds": [2.0],
         "peak_mb": 100.0 * seconds[0],
+        "prepare_mb": 500.0,
         "file_mb": 1.0,
     }
 
@@ -99,6 +100,7 @@ def test_what_could_not_run_is_told_with_its_reason(tmp_path: Path) -> None:
         (Goal("faster", (REFERENCE, STALE), (OURS, STALE), at_least=15), 20.0, True),
         (Goal("faster", (REFERENCE, STALE), (OURS, STALE), at_least=25), 20.0, False),
         (Goal("leaner", (REFERENCE, STALE), (OURS, STALE), "memory", at_least=4), 20.0, True),
+        (Goal("all", (REFERENCE, STALE), (OURS, STALE), "all memory", at_least=1), 1.0, True),
         (Goal("smaller", (REFERENCE, STALE), (OURS, STALE), "file", at_least=3), 1.0, False),
         (Goal("as fast", (OURS, STALE), (REFERENCE, STALE), at_most=0.1), 0.05, True),
         (Goal("at once", (OURS, STALE), at_most=0.015), 0.1, False),
