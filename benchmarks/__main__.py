@@ -80,6 +80,8 @@ def _run(options: argparse.Namespace) -> None:
     names = options.suites or [*SUITES, *EXTRAS]
     if unknown := set(names) - {*SUITES, *EXTRAS, "goals"}:
         raise SystemExit(f"There is no suite {', '.join(sorted(unknown))}; see `list`.")
+    if missing := [each for each in options.engines if each not in installed()]:
+        raise SystemExit(f"Not installed: {', '.join(missing)}. Run `make bench-peers` first.")
     results = Results() if options.fresh else Results.read(options.json)
     results.kept["machine"] = machine()
     wanted = suites([name for name in names if name in SUITES], options.sizes)

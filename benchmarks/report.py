@@ -213,7 +213,7 @@ def _tables_read(results: Results) -> list[str]:
     if not found:
         return []
     rows = [(told, ", ".join(names) or "none") for told, names in found.items()]
-    said = "Named by the queries of one resolve, in DuckDB's log.\n"
+    said = "Named by the queries of one resolve, in DuckDB's log, but for those that give no row.\n"
     return ["## Data tables read\n", said, table(("state", "tables"), rows)]
 
 
