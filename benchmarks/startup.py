@@ -24,7 +24,7 @@ with ExitStack() as closing:
     Ours().run(scenario, Path(sys.argv[1]), closing)
 """
 
-IMPORTS = ("duckdb", "ibis", "polars", "pyarrow")
+IMPORTS = ("duckdb", "ibis", "ibis.backends.duckdb", "polars", "pyarrow", "pydantic")
 FIRST_RESOLVE = "first resolve"
 
 
