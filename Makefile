@@ -8,8 +8,14 @@ ARGS ?=
 PORT ?= 3000
 # How long `make soak` runs.
 MINUTES ?= 10
+# How many records are measured: make bench SIZES="10000 1000000"
+SIZES ?= 10000
+# What `make bench-peers` measures (make bench-peers SUITES=goals), and where the results go.
+SUITES ?=
+RESULTS ?= .benchmarks/results.json
 
 BIN := .venv/bin
+PEERS := reference datachain
 INSTALLED := .venv/.installed
 DAGSTER_HOME := $(CURDIR)/demo/dagster_home
 
@@ -19,10 +25,10 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak lint bench docs dev clean
+.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs dev clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## Run the example from end to end, on real media
 	$(BIN)/python -m example_project.demo
@@ -42,9 +48,17 @@ lint: $(INSTALLED) ## Check style, types and layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(INSTALLED) ## Run the benchmarks
-	$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds $(ARGS)
-	$(BIN)/python -m benchmarks.against_sql
+bench: $(INSTALLED) ## Measure the engine at SIZES
+	@mkdir -p .benchmarks
+	BENCH_SIZES="$(SIZES)" $(BIN)/python -m pytest benchmarks/bench_*.py --benchmark-only \
+		--benchmark-columns=median,iqr,min,rounds --benchmark-json=.benchmarks/bench.json $(ARGS)
+
+bench-peers: $(INSTALLED) $(PEERS:%=.venv-peers/%/.installed) ## Measure it beside its peers
+	$(BIN)/python -m benchmarks run $(SUITES) --sizes $(SIZES) --json "$(RESULTS)" $(ARGS)
+
+bench-report: $(INSTALLED) ## Draw RESULTS into docs/benchmarks.md
+	$(BIN)/python -m pip install -qq --editable '.[bench]'
+	$(BIN)/python -m benchmarks report --json "$(RESULTS)"
 
 docs: $(INSTALLED) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -55,10 +69,10 @@ dev: $(INSTALLED) ## Serve the example in Dagster's UI
 		printf 'telemetry:\n  enabled: false\n' > "$(DAGSTER_HOME)/dagster.yaml"
 	DAGSTER_HOME="$(DAGSTER_HOME)" $(BIN)/dagster dev -w workspace.yaml --port $(PORT)
 
-clean: ## Remove what the targets made, but for .venv
+clean: ## Remove what the targets made, but for .venv and .venv-peers
 	rm -rf site dist demo demo-report.json .benchmarks .hypothesis
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 # The stamp holds a checksum of its sources, so that a mere change of date installs nothing.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -81,3 +95,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Installing into .venv (about two minutes on a new machine)"; \
 	$(BIN)/python -m pip install -qq --editable '.[example,dev]'; \
 	printf '%s\n' "$$sources" > $@
+
+# Each peer has the versions that it runs with, so that our constraints do not hold there.
+.venv-peers/%/.installed: benchmarks/peers/%.txt | $(INSTALLED)
+	$(BIN)/python -m venv --clear .venv-peers/$*
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT \
+		.venv-peers/$*/bin/python -m pip install -qq --requirement $<
+	@touch $@

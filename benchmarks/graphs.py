@@ -1,121 +1,176 @@
-"""The two graphs of the paper's benchmark, and samples for them of any size."""
+"""The graphs that are measured, as plain data, so that every engine builds them its own way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-import polars as pl
+ID = "id"
+PART = "part"
+SPEAKER = "speaker"
+PER_PARENT = 100
+PER_GROUP = 100
 
-import metaxy_core as mx
 
-SIZES = (10_000, 100_000, 1_000_000)
-CHANGED_SHARE = 0.1
+# Own fields, each with the fields it reads of each upstream feature.
+Reads = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
-class BenchGraph:
-    """A graph to measure.
+class Feature:
+    """A feature to measure.
 
     Attributes:
-        name: ``simple`` (one root of two fields, one leaf) or ``wide`` (two roots of four fields
-            each, one leaf of two fields that reads all eight).
-        graph: its features.
-        roots: the roots, each with its fields; the first one's first field gets changed.
-        leaf: the feature whose increment is measured.
+        key: its key, ``bench/...``.
+        fields: each field with what it reads: fields of upstream features, by key.
+        ids: its id columns.
+        deps: keys of the features it comes from; a root has none.
+        lineage: how its records relate to those of its deps.
+    """
+
+    key: str
+    fields: Reads
+    ids: tuple[str, ...] = (ID,)
+    deps: tuple[str, ...] = ()
+    lineage: Literal["identity", "expansion", "aggregation"] = "identity"
+
+    @property
+    def table(self) -> str:
+        """The name of its table, in our store and in the reference's."""
+        return self.key.replace("/", "__")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Features in topological order: roots first, the one that is measured last.
+
+    Attributes:
+        name: such as ``wide`` or ``chain-8``.
+        features: roots first; the first root is the one whose first field changes.
     """
 
     name: str
-    graph: mx.FeatureGraph
-    roots: dict[str, tuple[str, ...]]
-    leaf: str
+    features: tuple[Feature, ...]
+
+    @property
+    def roots(self) -> tuple[Feature, ...]:
+        """The features without deps."""
+        return tuple(feature for feature in self.features if not feature.deps)
+
+    @property
+    def computed(self) -> tuple[Feature, ...]:
+        """The features with deps."""
+        return tuple(feature for feature in self.features if feature.deps)
+
+    @property
+    def leaf(self) -> Feature:
+        """The feature whose increment is measured."""
+        return self.features[-1]
+
+    def root_records(self, records: int) -> int:
+        """Records of each root, where the larger side of the graph has so many."""
+        return records // PER_PARENT if self.leaf.lineage == "expansion" else records
+
+    def touched(self, changed: int, records: int) -> int:
+        """Records of the leaf's increment after so many records of the first root changed."""
+        return min(changed, self.leaf_records(records))
+
+    def leaf_records(self, records: int) -> int:
+        """Records of the leaf's increment when nothing is stored."""
+        if self.leaf.lineage == "aggregation":
+            return records // PER_GROUP
+        return self.root_records(records)
 
 
-def simple() -> BenchGraph:
+def graph(name: str) -> Graph:
+    """The graph of a name.
+
+    Args:
+        name: ``simple``, ``wide``, ``expansion``, ``aggregation``, or ``chain-8``, ``join-8`` and
+            ``fan-8`` with any number from 1.
+    """
+    kind, _, size = name.partition("-")
+    if size:
+        return _SIZED[kind](name, int(size))
+    return _NAMED[kind](name)
+
+
+def _root(key: str, *fields: str) -> Feature:
+    return Feature(key, {field: {} for field in fields})
+
+
+def _simple(name: str) -> Graph:
     """One root with two fields, one leaf that reads one of them."""
-    return _graph(
-        "simple", {"bench/video": ("audio", "frames")}, {"text": {"bench/video": ["audio"]}}
-    )
+    leaf = Feature("bench/leaf", {"text": {"bench/video": ("audio",)}}, deps=("bench/video",))
+    return Graph(name, (_root("bench/video", "audio", "frames"), leaf))
 
 
-def wide() -> BenchGraph:
+def _wide(name: str) -> Graph:
     """Two roots with four fields each, one leaf with two fields that read four each."""
-    roots = {
-        "bench/video": ("audio", "frames", "depth", "mask"),
-        "bench/speech": ("pitch", "energy", "words", "voice"),
-    }
+    video, speech = "bench/video", "bench/speech"
     reads = {
-        "left": {"bench/video": ["audio", "frames"], "bench/speech": ["pitch", "energy"]},
-        "right": {"bench/video": ["depth", "mask"], "bench/speech": ["words", "voice"]},
+        "left": {video: ("audio", "frames"), speech: ("pitch", "energy")},
+        "right": {video: ("depth", "mask"), speech: ("words", "voice")},
     }
-    return _graph("wide", roots, reads)
-
-
-GRAPHS = {"simple": simple, "wide": wide}
-
-
-def _graph(
-    name: str, roots: dict[str, tuple[str, ...]], reads: dict[str, dict[str, list[str]]]
-) -> BenchGraph:
-    leaf = mx.FeatureSpec(
-        key="bench/leaf",
-        id_columns=["id"],
-        deps=[mx.FeatureDep(feature=key, columns=[]) for key in roots],
-        fields=[
-            mx.FieldSpec(
-                key=field, deps=[mx.FieldDep(feature=key, fields=keys) for key, keys in up.items()]
-            )
-            for field, up in reads.items()
-        ],
-    )
-    graph = mx.FeatureGraph()
-    with graph.use():
-        for key, fields in roots.items():
-            _define(mx.FeatureSpec(key=key, id_columns=["id"], fields=list(fields)))
-        _define(leaf)
-    return BenchGraph(name, graph, roots, "bench/leaf")
-
-
-def _define(spec: mx.FeatureSpec) -> None:
-    """A feature with one user column that every upstream row carries."""
-    type(
-        "Benched",
-        (mx.Feature,),
-        {"__annotations__": {"path": str}, "__module__": str(spec.key)},
-        spec=spec,
-    )
-
-
-def samples(fields: tuple[str, ...], count: int, generation: int = 0) -> pl.DataFrame:
-    """Samples whose fields have versions of a generation: ``id``, ``path`` and the struct."""
-    numbers = pl.int_range(count, eager=True).alias("number")
-    ids = pl.format("record-{}", pl.col("number"))
-    version = pl.format("{}-{}-{}", pl.lit("field"), pl.lit(generation), pl.col("number"))
-    return numbers.to_frame().select(
-        id=ids,
-        path=pl.format("clips/{}.mp4", pl.col("number")),
-        metaxy_provenance_by_field=pl.struct(
-            **{
-                field: version if field == fields[0] else pl.format("same-{}", pl.col("number"))
-                for field in fields
-            }
+    return Graph(
+        name,
+        (
+            _root(video, "audio", "frames", "depth", "mask"),
+            _root(speech, "pitch", "energy", "words", "voice"),
+            Feature("bench/leaf", reads, deps=(video, speech)),
         ),
     )
 
 
-def prepare(bench: BenchGraph, store: mx.MetadataStore, count: int, *, stale: bool) -> None:
-    """Write the roots; for the stale phase also the leaf, and a tenth of the first root anew."""
-    with bench.graph.use():
-        for key, fields in bench.roots.items():
-            store.write(key, samples(fields, count))
-        if stale:
-            leaf = store.resolve_update(bench.leaf).new.with_columns(path=pl.lit("out"))
-            store.write(bench.leaf, leaf)
-            first, fields = next(iter(bench.roots.items()))
-            store.write(first, samples(fields, int(count * CHANGED_SHARE), generation=1))
+def _chain(name: str, depth: int) -> Graph:
+    """One root and so many features, each of which reads the one before."""
+    features = [_root("bench/video", "audio", "frames")]
+    for number in range(depth):
+        above = features[-1]
+        read = {above.key: (next(iter(above.fields)),)}
+        features.append(Feature(f"bench/step{number}", {"text": read}, deps=(above.key,)))
+    return Graph(name, tuple(features))
 
 
-def resolve(bench: BenchGraph, store: mx.MetadataStore) -> int:
-    """Resolve the leaf and fetch its new and stale records; gives their number."""
-    with bench.graph.use():
-        increment = store.resolve_update(bench.leaf)
-        return increment.new.height + increment.stale.height
+def _join(name: str, width: int) -> Graph:
+    """So many roots, and one leaf that reads a field of each."""
+    roots = tuple(_root(f"bench/root{number}", "audio", "frames") for number in range(width))
+    reads = {root.key: ("audio",) for root in roots}
+    leaf = Feature("bench/leaf", {"text": reads}, deps=tuple(root.key for root in roots))
+    return Graph(name, (*roots, leaf))
+
+
+def _fan(name: str, width: int) -> Graph:
+    """One root, and so many features that read it."""
+    root = _root("bench/video", "audio", "frames")
+    leaves = (
+        Feature(f"bench/leaf{number}", {"text": {root.key: ("audio",)}}, deps=(root.key,))
+        for number in range(width)
+    )
+    return Graph(name, (root, *leaves))
+
+
+def _expansion(name: str) -> Graph:
+    """A hundred children of each record."""
+    root = _root("bench/video", "audio", "frames")
+    reads = {"text": {root.key: ("audio",)}}
+    leaf = Feature("bench/scene", reads, (ID, PART), (root.key,), "expansion")
+    return Graph(name, (root, leaf))
+
+
+def _aggregation(name: str) -> Graph:
+    """One record from a hundred."""
+    root = _root("bench/clip", "audio", "frames")
+    reads = {"text": {root.key: ("audio",)}}
+    leaf = Feature("bench/speaker", reads, (SPEAKER,), (root.key,), "aggregation")
+    return Graph(name, (root, leaf))
+
+
+_NAMED: dict[str, Callable[[str], Graph]] = {
+    "simple": _simple,
+    "wide": _wide,
+    "expansion": _expansion,
+    "aggregation": _aggregation,
+}
+_SIZED: dict[str, Callable[[str, int], Graph]] = {"chain": _chain, "join": _join, "fan": _fan}
