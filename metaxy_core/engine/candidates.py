@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.upstream import Source
@@ -20,6 +20,8 @@ from metaxy_core.keys import FeatureKey
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+_WIDEST: Final = "decimal(20, 0)"
 
 Pairs = Sequence[tuple[str, str]]
 """Columns of a table, and the columns of the grain that they are."""
@@ -55,8 +57,7 @@ def candidates(
             sides = [(work, own), *((upstream[each.feature], each.ids) for each in whole)]
             names = [here for _, here in dep.ids]
             found += [_keys(source.rows, pairs).semi_join(part, names) for source, pairs in sides]
-    alike = [_typed(plan, work, keys) for keys in found]
-    return reduce(lambda left, right: left.union(right), alike).distinct()
+    return reduce(lambda left, right: left.union(right), _alike(plan, found)).distinct()
 
 
 def narrowed(source: Source, pairs: Pairs, keys: ir.Table, since: ir.IntegerScalar) -> Source:
@@ -71,7 +72,7 @@ def narrowed(source: Source, pairs: Pairs, keys: ir.Table, since: ir.IntegerScal
     rows = source.rows
     later = rows.filter(rows[sc.COMMIT] > since)
     earlier = rows.filter(rows[sc.COMMIT] <= since)
-    if _follow_from_ids(source, pairs):  # the last row of what was touched is among the later ones
+    if {there for there, _ in pairs} == set(source.id_columns):  # one row decides about one key
         keys = keys.anti_join(_keys(later, pairs), [here for _, here in pairs])
     found = later.union(_rows_of(earlier, source, pairs, keys))
     return replace(source, rows=found, narrowed=True)
@@ -120,15 +121,15 @@ def _follow_from_ids(source: Source, pairs: Pairs) -> bool:
     return {there for there, _ in pairs} <= set(source.id_columns)
 
 
-def _typed(plan: FeaturePlan, work: Source, keys: ir.Table) -> ir.Table:
-    """Keys of one schema, so that they can be put together."""
-    kinds = work.rows.schema()
-    return keys.select(
-        **{
-            name: keys[name].cast("int64" if kinds[name].is_integer() else kinds[name])
-            for name in plan.grain
-        }
-    )
+def _alike(plan: FeaturePlan, tables: Sequence[ir.Table]) -> list[ir.Table]:
+    """Keys of one schema, so that they can be put together: integers may differ in their width."""
+    schemas = [table.schema() for table in tables]
+    kinds = {name: {schema[name].copy(nullable=True) for schema in schemas} for name in plan.grain}
+    common = {name: found.pop() if len(found) == 1 else _WIDEST for name, found in kinds.items()}
+    return [
+        table.select(**{name: table[name].cast(common[name]) for name in plan.grain})
+        for table in tables
+    ]
 
 
 def same_names(names: Sequence[str]) -> Pairs:

@@ -214,12 +214,14 @@ class Committing:
         """
         self._prepare(transaction, graph, plan)
         number = self._catalog.next_commit(transaction)
-        appended = {
-            table: transaction.append(table, self._backend.sql(partial(stamped, rows, number)))
-            for table, rows in restamped.items()
-        }
-        rows = appended.get(plan.definition.table, 0)
-        changed = {"superseded": sum(appended.values()), "deleted": 0}
+        rows = superseded = 0
+        for table, records in restamped.items():
+            ids = plan.id_columns if table == plan.definition.table else plan.grain
+            superseded += self._own_records(transaction, table, records, ids)
+            sql = self._backend.sql(partial(stamped, records, number))
+            appended = transaction.append(table, sql)
+            rows += appended if table == plan.definition.table else 0
+        changed = {"superseded": superseded, "deleted": 0}
         return self._add(transaction, graph, plan, number, REBASE, rows, **changed)
 
     # ------------------------------------------------------------------ details

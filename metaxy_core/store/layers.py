@@ -95,6 +95,10 @@ class LayeredTransaction(LayeredSnapshot):
         self.unions.clear()
         return self.own.append(table, sql)
 
+    def replace(self, table: str, sql: str) -> None:
+        """Make a table of the store itself anew."""
+        self.own.replace(table, sql)
+
     def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
         """Erase rows of the store itself."""
         return self.own.remove(table, staged, columns)

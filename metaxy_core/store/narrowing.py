@@ -81,7 +81,7 @@ def narrowing(
     numbers = {**inputs.numbers, SINCE: settled.through}
     keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers), "metaxy_candidates")
     try:
-        few = not _spread(inputs) or _count(backend, keys) <= LIMITS.share * examination.records
+        few = not _spread(inputs) or rows_in(backend, keys) <= LIMITS.share * examination.records
         yield Narrowed(keys, numbers) if few else None
     finally:
         backend.drop(keys)
@@ -97,7 +97,7 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
         return inputs
     settled = None if examination.is_whole else examination.settled
     through = math.inf if settled is None else settled.through
-    numbers: dict[str, int] = {}
+    numbers = dict(inputs.numbers)
 
     def short(source: Source) -> Source:
         history = inputs.histories[source.feature]
@@ -134,6 +134,7 @@ def _spread(inputs: Inputs) -> bool:
     return any(dep.aggregates or len(dep.ids) < grain for dep in inputs.plan.deps)
 
 
-def _count(backend: Backend, keys: ir.Table) -> int:
-    sql = backend.sql(lambda: keys.agg(records=keys.count()), ("rows", keys.get_name()))
+def rows_in(backend: Backend, kept: ir.Table) -> int:
+    """How many rows a kept table has."""
+    sql = backend.sql(lambda: kept.agg(records=kept.count()), ("rows", kept.get_name()))
     return int(backend.fetch(sql)["records"][0].as_py())

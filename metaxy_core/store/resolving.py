@@ -21,7 +21,7 @@ from metaxy_core.specs.filter import Filter
 from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
-from metaxy_core.store.narrowing import Narrowed, narrowing, shortened
+from metaxy_core.store.narrowing import Narrowed, narrowing, rows_in, shortened
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.progress import Progress
 from metaxy_core.store.settling import UNKNOWN, Examination
@@ -169,7 +169,7 @@ class Resolution:
             key = ("orphans", plan, rows.get_name(), rows.schema(), source_key(inputs.own))
             sql = self._backend.sql(lambda: compare.orphans(plan, rows, inputs.own), key)
             orphaned = snapshot.keep(with_numbers(sql, inputs.numbers))
-            counts = replace(counts, orphaned=self._rows_in(orphaned))
+            counts = replace(counts, orphaned=rows_in(self._backend, orphaned))
         return Increment(
             plan,
             self._graph.versions[plan.key].feature,
@@ -184,10 +184,6 @@ class Resolution:
         """How many rows have each status."""
         sql = self._backend.sql(lambda: compare.counted(rows), ("counted", rows.get_name()))
         return {row[sc.STATUS]: row["records"] for row in self._backend.fetch(sql).to_pylist()}
-
-    def _rows_in(self, kept: ir.Table) -> int:
-        sql = self._backend.sql(lambda: kept.agg(records=kept.count()), ("rows", kept.get_name()))
-        return int(self._backend.fetch(sql)["records"][0].as_py())
 
 
 def _to_progress(feature: FeatureKey, rows: Sequence[Mapping[str, Any]]) -> Progress:

@@ -10,8 +10,8 @@ as the newest one and their number, which a commit that arrives late makes diffe
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,9 @@ from metaxy_core.store.tables import SETTLED, CatalogTables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -68,6 +71,11 @@ class Settled:
     through: int
     commits: int
     left: int
+
+    def covers(self, other: Settled) -> bool:
+        """Whether the same was found of as many commits or more."""
+        alike = self.fingerprint == other.fingerprint
+        return alike and self.through >= other.through and self.commits >= other.commits
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class Examination:
         return Settled(self.now.fingerprint, self.now.through, self.now.commits, left)
 
 
-UNKNOWN = Examination(None, None, 0, 0, 0, 0)
+UNKNOWN = Examination(settled=None, now=None, examined=0, commits=0, rows=0, records=0)
 """A comparison of which nothing is remembered."""
 
 
@@ -133,20 +141,21 @@ class SettledLog:
         """
         commits = sum(history.commits for history in histories.values())
         rows = sum(history.rows for history in histories.values())
-        sizes = (rows, histories[plan.key].rows)
+        records = rows if plan.expands else histories[plan.key].rows
+        sizes = {"rows": rows, "records": records}
         if is_layered(snapshot) or not commits:
-            return Examination(None, None, rows, commits, *sizes)
+            return Examination(None, None, rows, commits, **sizes)
         newest = max(each.last.id for each in histories.values() if each.last is not None)
         now = Settled(fingerprint(plan), newest, commits, 0)
         settled = self._last(snapshot, plan)
         if settled is None or settled.fingerprint != now.fingerprint:
-            return Examination(None, now, rows, commits, *sizes)
+            return Examination(None, now, rows, commits, **sizes)
         if (settled.through, settled.commits) == (newest, commits):
-            return Examination(settled, now, settled.left, 0, *sizes)
+            return Examination(settled, now, settled.left, 0, **sizes)
         since = self._catalog.since(snapshot, list(histories), settled.through)
         if since.erasing or settled.commits + since.commits != commits:
-            return Examination(None, now, rows, commits, *sizes)
-        return Examination(settled, now, since.rows + settled.left, since.commits, *sizes)
+            return Examination(None, now, rows, commits, **sizes)
+        return Examination(settled, now, since.rows + settled.left, since.commits, **sizes)
 
     def left(self, snapshot: Snapshot, plan: FeaturePlan) -> ir.Table | None:
         """The records that were left, of every settling that is remembered."""
@@ -155,31 +164,43 @@ class SettledLog:
     def remember(self, plan: FeaturePlan, settled: Settled, left: ir.Table) -> None:
         """Keep what was found, if the store can be written just now.
 
+        The answer that it is about was found already, so that no failure here may spoil it.
+
         Args:
             plan: the feature's plan.
             settled: what was found.
             left: grain columns of the records that were left, kept in the backend.
         """
-        with suppress(StoreError), self._backend.transaction(wait=False) as transaction:
-            known = self._last(transaction, plan)
-            newer = known is not None and known.through >= settled.through
-            if newer and known is not None and known.fingerprint == settled.fingerprint:
-                return
-            self._forget(transaction, plan, known)
-            if settled.left:
-                key = ("left", plan.grain, left.get_name(), left.schema())
-                sql = self._backend.sql(lambda: _left_rows(plan, left), key)
-                table = sc.left_table(plan.definition.table)
-                transaction.append(table, with_numbers(sql, {SINCE: settled.through}))
-            row = {
-                "feature": str(plan.key),
-                "fingerprint": settled.fingerprint,
-                "through": settled.through,
-                "commits": settled.commits,
-                "left": settled.left,
-                "settled_at": dt.datetime.now(dt.UTC),
-            }
-            self._tables.append(transaction, SETTLED, [row])
+        try:
+            with self._backend.transaction(wait=False) as transaction:
+                self._write(transaction, plan, settled, left)
+        except StoreError as error:
+            _log.debug("What is settled of '%s' is not remembered: %s", plan.key, error)
+        except Exception:  # noqa: BLE001 - whatever it is, the answer is right
+            _log.warning("What is settled of '%s' is not remembered", plan.key, exc_info=True)
+
+    def _write(
+        self, transaction: Transaction, plan: FeaturePlan, settled: Settled, left: ir.Table
+    ) -> None:
+        known = self._last(transaction, plan)
+        if known is not None and known.covers(settled):
+            return
+        if known is not None:
+            self._forget(transaction, plan)
+        if settled.left:
+            key = ("left", plan.grain, left.get_name(), left.schema())
+            sql = self._backend.sql(lambda: _left_rows(plan, left), key)
+            table = sc.left_table(plan.definition.table)
+            transaction.replace(table, with_numbers(sql, {SINCE: settled.through}))
+        row = {
+            "feature": str(plan.key),
+            "fingerprint": settled.fingerprint,
+            "through": settled.through,
+            "commits": settled.commits,
+            "left": settled.left,
+            "settled_at": dt.datetime.now(dt.UTC),
+        }
+        self._tables.append(transaction, SETTLED, [row])
 
     def _last(self, snapshot: Snapshot, plan: FeaturePlan) -> Settled | None:
         if not snapshot.has(SETTLED):
@@ -196,18 +217,10 @@ class SettledLog:
         names = ("fingerprint", "through", "commits", "left")
         return Settled(*(rows[0][each] for each in names))
 
-    def _forget(self, transaction: Transaction, plan: FeaturePlan, known: Settled | None) -> None:
-        if known is None:
-            return
-        self._remove(transaction, SETTLED, "feature", str(plan.key))
-        if known.left:
-            table = sc.left_table(plan.definition.table)
-            self._remove(transaction, table, sc.COMMIT, known.through)
-
-    def _remove(self, transaction: Transaction, table: str, column: str, value: object) -> None:
-        staged = self._backend.stage("metaxy_unsettled", pa.table({column: [value]}))
+    def _forget(self, transaction: Transaction, plan: FeaturePlan) -> None:
+        staged = self._backend.stage("metaxy_unsettled", pa.table({"feature": [str(plan.key)]}))
         try:
-            transaction.remove(table, staged, [column])
+            transaction.remove(SETTLED, staged, ["feature"])
         finally:
             self._backend.drop(staged)
 

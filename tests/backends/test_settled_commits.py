@@ -6,6 +6,7 @@ table notices, and nobody else does.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -245,6 +246,23 @@ def test_a_coarser_dep_touches_every_record_that_belongs_to_it(project: Project)
     assert sorted(stale.select("video_id", "number").rows()) == [("v0", 1), ("v0", 2)]
 
 
+def test_a_member_that_changes_leaves_the_others_in_its_group(project: Project) -> None:
+    """The group is a part of the members' id, so that several of them have it."""
+    clip = project.feature("clip", ids=["video", "number"])
+    ids = pl.DataFrame({"video": ["v1", "v1", "v1", "v2"], "number": [1, 2, 3, 1]})
+    samples = ids.with_columns(metaxy_provenance_by_field=pl.struct(default=pl.lit("a")))
+    project.process(clip, samples)
+    dep = mx.FeatureDep(feature=clip, lineage=mx.aggregation(on=["video"]))
+    album = project.feature("album", ids=["video"], deps=[dep])
+    project.process(album)
+    assert not project.counts(album)
+    project.store.write(clip, samples.head(1))
+    assert not project.counts(album)
+    project.store.delete(clip, ids.head(1))
+    assert project.process(album) == mx.Counts(stale=1)
+    assert not project.counts(album)
+
+
 def test_a_changed_parent_is_found_and_its_orphaned_children_are_told(project: Project) -> None:
     video = project.feature("video")
     project.process(video, project.samples(v1="a", v2="a", v3="a"))
@@ -260,6 +278,41 @@ def test_a_changed_parent_is_found_and_its_orphaned_children_are_told(project: P
     found = project.store.resolve_update(crop)
     assert found.counts == mx.Counts(stale=1, orphaned=2)
     assert found.orphaned["id"].to_list() == ["v2", "v2"]
+
+
+# ------------------------------------------------------------------ what cannot be remembered
+
+
+def test_what_was_left_under_other_ids_does_not_get_in_the_way(project: Project) -> None:
+    video = project.feature("video")
+    project.process(video, project.samples(v1="a", v2="a"))
+    dep = mx.FeatureDep(feature=video, lineage=mx.expansion(on=["id"]))
+    crop = project.feature("crop", ids=["id", "number"], deps=[dep])
+    assert project.counts(crop) == mx.Counts(new=2)
+    box = project.feature("box", ids=["id", "number"])
+    boxes = pl.DataFrame({"id": ["v1", "v2"], "number": [1, 1]})
+    versions = pl.struct(default=pl.lit("a"))
+    project.process(box, boxes.with_columns(metaxy_provenance_by_field=versions))
+    crop = project.feature("crop", ids=["id", "number"], deps=[box])
+    for _ in range(2):
+        assert project.counts(crop) == mx.Counts(new=2)
+
+
+def test_an_answer_holds_where_it_cannot_be_remembered(
+    project: Project, video: type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = project.feature("copy", deps=[video])
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(project.store._parts.tables, "append", full)
+        assert project.counts(copy) == mx.Counts(new=10)
+    assert "'copy' is not remembered" in caplog.text
+    assert remembered(project.store) == 0
+    assert project.counts(copy) == mx.Counts(new=10)
+    assert remembered(project.store) == 1
 
 
 # ------------------------------------------------------------------ a table rewritten as a whole
@@ -285,7 +338,61 @@ def test_a_rewrite_of_most_records_hides_none_of_the_others(
     assert project.counts(copy) == mx.Counts(new=1, stale=9)
 
 
+def test_ids_of_other_columns_are_no_rewrite_of_all_records(project: Project) -> None:
+    version = mx.FieldSpec(key="default", version_from=["x"])
+    shot = project.feature("shot", ids=["id"], fields=[version])
+    for x in (1, 2):
+        project.store.write(shot, pl.DataFrame({"id": ["a"], "x": [x]}))
+    take = project.feature("shot", ids=["id", "x"], fields=[version])
+    project.store.write(take, pl.DataFrame({"id": ["a"], "x": [2]}))
+    copy = project.feature("copy", ids=["id", "x"], deps=[take])
+    assert project.store.resolve_update(copy).new.select("id", "x").sort("x").rows() == [
+        ("a", 1),
+        ("a", 2),
+    ]
+
+
+@pytest.mark.parametrize("change", ["rebase", "hard deletion"])
+@pytest.mark.needs("durable")
+def test_what_a_branch_did_is_no_rewrite_without_its_fallback(
+    project: Project, opened: Opened, change: str, tmp_path: Path
+) -> None:
+    """A branch writes rows of records that it had none of, which count as none of its ids."""
+    fields = {"default": "1"}
+    video = project.feature("video", fields=fields)
+    project.store.write(video, project.samples(v1="a", v2="a", v3="a"))
+    path = tmp_path / "branch.duckdb"
+    with mx.DuckDBMetadataStore(path, fallback=[opened()]) as branch:
+        if change == "rebase":
+            video = project.feature("video", fields={"default": "2"})
+            samples = project.samples(v1="a", v2="a", v3="a")
+            assert branch.rebase(video, samples=samples).records == 3
+        else:
+            branch.write(video, project.samples(v9="a"))
+            branch.delete(video, filters="id = 'v1'", hard=True)
+    with mx.DuckDBMetadataStore(path) as alone:
+        alone.write(video, project.samples(v1="b"))
+        copy = project.feature("copy", deps=[video])
+        found = alone.resolve_update(copy).new["id"].sort().to_list()
+    assert found == (["v1", "v2", "v3"] if change == "rebase" else ["v1", "v9"])
+
+
 # ------------------------------------------------------------------ others at the same store
+
+
+@pytest.mark.needs("files")
+def test_a_store_that_is_replaced_by_another_is_read_anew(
+    project: Project, video: type, copy: type, opened: Opened, tmp_path: Path
+) -> None:
+    """The copy has as many commits as what it replaces, but others."""
+    (store,) = tmp_path.glob("*.duckdb")
+    backup = tmp_path / "backup"
+    shutil.copyfile(store, backup)
+    project.store.write(video, project.samples(v1="b"))
+    assert project.counts(copy) == mx.Counts(stale=1)
+    shutil.copyfile(backup, store)
+    opened().delete(video, filters="id = 'v2'")
+    assert project.counts(copy) == mx.Counts(orphaned=1)
 
 
 @pytest.mark.needs("durable")

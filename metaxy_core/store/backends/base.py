@@ -48,6 +48,9 @@ class Transaction(Snapshot, Protocol):
         The table is made where it is missing, and so are columns that only the query has.
         """
 
+    def replace(self, table: str, sql: str) -> None:
+        """Make a table anew from a query's rows and columns, whatever it was before."""
+
     def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
         """Erase the rows that agree with a staged frame in ``columns``; gives their number."""
 

@@ -121,6 +121,12 @@ class DuckDBSession(DuckDBTables):
         ).fetchone()
         return int(inserted[0]) if inserted else 0
 
+    def replace(self, table: str, sql: str) -> None:
+        """Make a table from scratch."""
+        self._connection.execute(f"CREATE OR REPLACE TABLE {_stored(table)} AS {sql}")
+        self._tables.add(table)
+        self._opened.pop(table, None)
+
     def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
         """Delete by equality with a staged frame."""
         matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
