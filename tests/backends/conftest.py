@@ -34,15 +34,19 @@ class Store:
     repeats: bool = False
 
 
+QUICK = {"threads": 1}  # more of them cost more than they bring with few records
+
 STORES = [
     Store(
         "duckdb",
-        lambda folder, *below: mx.DuckDBMetadataStore(folder / "metadata.duckdb", fallback=below),
+        lambda folder, *below: mx.DuckDBMetadataStore(
+            folder / "metadata.duckdb", fallback=below, settings=QUICK
+        ),
         frozenset({"durable", "processes", "files"}),
     ),
     Store(
         "memory",
-        lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below),
+        lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
         repeats=True,
     ),
 ]

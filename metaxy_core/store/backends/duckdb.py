@@ -26,19 +26,18 @@ import pyarrow as pa
 from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import (
     InvalidFallback,
-    NotAStore,
     ReadOnlyStore,
     StoreClosed,
-    StoreLocked,
-    StoreUnreachable,
     ValueOutOfRange,
 )
 from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.compiled import CompiledSql
-from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
+from metaxy_core.store.backends.duckdb_hashes import choose_hash
+from metaxy_core.store.backends.duckdb_instances import INSTANCES
+from metaxy_core.store.backends.duckdb_refusals import locked, refusal
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted, unbound
-from metaxy_core.store.backends.duckdb_settings import connected, first_line
+from metaxy_core.store.backends.duckdb_settings import first_line
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
 
@@ -89,9 +88,9 @@ class DuckDBBackend:
         self._is_busy = False
         self._joined: dict[DuckDBBackend, str] = {}
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._connection: duckdb.DuckDBPyConnection | None = connected({**defaults, **settings})
-        define_hash(self._connection)
-        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._settings = {**defaults, **settings}
+        self._staged: set[str] = set()
+        self._connection: duckdb.DuckDBPyConnection | None = INSTANCES.take(self._settings)
         if self.path is None:
             self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
 
@@ -135,9 +134,19 @@ class DuckDBBackend:
     def close(self) -> None:
         """Close the connection; kept increments are gone."""
         with self.turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            connection, self._connection = self._connection, None
+            if connection is None:
+                return
+            if self._is_busy:  # in the middle of a call
+                connection.close()
+                return
+            INSTANCES.give_back(
+                self._settings,
+                connection,
+                tables=self._kept,
+                frames=self._staged,
+                catalogs=[CATALOG] if self.path is None else [],
+            )
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -160,7 +169,7 @@ class DuckDBBackend:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
-                raise self._refusal(error, read_only=False) from error
+                raise refusal(self.address, error, read_only=False) from error
             if isinstance(error, duckdb.DataError):
                 raise ValueOutOfRange.from_reason(first_line(error)) from error
             raise
@@ -226,7 +235,7 @@ class DuckDBBackend:
         except FileExistsError:
             pass  # another process was faster, or a link leads to a disk that is away
         except (duckdb.Error, OSError) as error:
-            raise self._refusal(error, read_only=False) from error
+            raise refusal(self.address, error, read_only=False) from error
         finally:
             made.unlink(missing_ok=True)
 
@@ -251,36 +260,13 @@ class DuckDBBackend:
                 connection.execute(statement)
             except duckdb.Error as error:
                 if not any(sign in str(error) for sign in _LOCKED):
-                    raise self._refusal(error, read_only=read_only) from error
+                    raise refusal(self.address, error, read_only=read_only) from error
                 if time.monotonic() >= deadline:
-                    raise self._locked(error) from error
+                    raise locked(self.address, self._lock_timeout, error) from error
             else:
                 return
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-
-    def _locked(self, error: duckdb.Error) -> StoreLocked:
-        return StoreLocked(
-            f"The store {self.address!r} was in use for {self._lock_timeout:g} s. Wait for the "
-            f"process that holds it, or raise lock_timeout. DuckDB says: {first_line(error)}"
-        )
-
-    def _refusal(self, error: Exception, *, read_only: bool) -> Exception:
-        reason = first_line(error)
-        if "not a valid DuckDB database file" in reason:
-            return NotAStore(
-                f"{self.address!r} is no DuckDB database; give the path of a store, or of a file "
-                f"that does not exist yet."
-            )
-        if not read_only and any(word in reason for word in ("Permission denied", "Read-only")):
-            return ReadOnlyStore(
-                f"{self.address!r} cannot be written; open the store with read_only=True, or make "
-                f"the file and its folder writable. DuckDB says: {reason}"
-            )
-        return StoreUnreachable(
-            f"The store {self.address!r} cannot be opened; check that its folder exists and may be "
-            f"{'read' if read_only else 'written'}. DuckDB says: {reason}"
-        )
 
     # ------------------------------------------------------------------ frames and queries
 
@@ -295,6 +281,7 @@ class DuckDBBackend:
         batches = frame.to_batches(max_chunksize=_ROW_GROUP)  # DuckDB reads them side by side
         with self.turn:
             self.connection.register(name, pa.Table.from_batches(batches, frame.schema))
+            self._staged.add(name)
         return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
 
     def fetch(self, sql: str) -> pa.Table:
@@ -332,6 +319,7 @@ class DuckDBBackend:
         with self.turn:
             if self._connection is not None:
                 self._connection.unregister(name)
+                self._staged.discard(name)
 
     def release_name(self, name: str) -> None:
         """Give back the name of a table that was not made after all."""

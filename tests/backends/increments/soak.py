@@ -6,7 +6,7 @@ import sys
 import time
 from random import Random, SystemRandom
 
-from .world import lived
+from .beginnings import lived
 
 HISTORIES = 25  # of each graph: SQL that is new to the process costs more than running it
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from .world import lived
+from .beginnings import lived
 
 # One graph for each part, with many histories: SQL new to the process costs more than running
 # it. The soak draws others.

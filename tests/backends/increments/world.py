@@ -15,7 +15,7 @@ import metaxy_core as mx
 from metaxy_core.store.settling import LIMITS, Limits
 
 from .definitions import Feature, Over, graph_of
-from .graphs import FIELDS, IDS, random_releases
+from .graphs import FIELDS, IDS
 from .oracle import Increment, Options, State, Version, increment
 from .work import Work
 
@@ -59,12 +59,15 @@ class World:
         self.ever: dict[str, set[str]] = {key: set() for key in keys}
         self.define(releases[0])
 
-    def live(self) -> None:
-        """Everything is processed once, and then something happens a few times."""
+    def begin(self) -> None:
+        """Everything is processed once."""
         for key, feature in self.state.features.items():
             if not feature.deps:
                 self.sample(key)
             self.process(key, EVERYTHING)
+
+    def live(self) -> None:
+        """Something happens a few times."""
         for _ in range(self.random.randint(1, 3)):
             getattr(self, self.random.choice(self.drawn))()
 
@@ -314,17 +317,3 @@ def limited(limits: Limits) -> Iterator[None]:
 def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
     """An empty store over others."""
     return mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}, fallback=below)
-
-
-@contextmanager
-def lived(shape: int, random: Random) -> Iterator[World]:
-    """A world after some history, in a store of its own; its story is told where a check fails."""
-    with ExitStack() as stores:
-        stores.enter_context(limited(random.choice([EAGER, EAGER, STRICT, Limits()])))
-        world = World(stores, random_releases(Random(shape)), random)
-        try:
-            world.live()
-            yield world
-        except Exception as error:
-            error.add_note("\n".join([f"Graph {shape}", *world.story]))
-            raise

@@ -1,0 +1,98 @@
+"""DuckDB takes longer to start than most queries take; what a closed store leaves is used again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import duckdb
+
+from metaxy_core.engine.hashing import MD5
+from metaxy_core.store.backends.duckdb_hashes import choose_hash, define_hash
+from metaxy_core.store.backends.duckdb_session import quoted
+from metaxy_core.store.backends.duckdb_settings import connected
+
+Settings = Mapping[str, str | int | float | bool]
+
+_MOST: Final = 2
+
+
+class Instances:
+    """Instances without data, by the settings that they were started with.
+
+    Few are kept, the last ones that were given back, and none is taken over by a forked process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._idle: list[tuple[Settings, duckdb.DuckDBPyConnection]] = []
+
+    def take(self, settings: Settings) -> duckdb.DuckDBPyConnection:
+        """An instance in which versions are hashed with md5, and nothing else stands.
+
+        Raises:
+            ConfigError: DuckDB does not accept the settings.
+        """
+        with self._lock:
+            self._forget_other_process()
+            for index, (known, connection) in enumerate(self._idle):
+                if _alike(known, settings):
+                    del self._idle[index]
+                    return connection
+        connection = connected(settings)
+        define_hash(connection)
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        return connection
+
+    def give_back(
+        self,
+        settings: Settings,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        tables: Iterable[str],
+        frames: Iterable[str],
+        catalogs: Iterable[str],
+    ) -> None:
+        """Take an instance back that nobody uses any more.
+
+        Args:
+            settings: those that it was taken with.
+            connection: the instance.
+            tables: tables in it.
+            frames: frames that are registered.
+            catalogs: databases that are attached.
+        """
+        try:
+            for name in tables:
+                connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            for name in frames:
+                connection.unregister(name)
+            for name in catalogs:
+                connection.execute(f"DETACH {name}")
+            choose_hash(connection, MD5)
+        except duckdb.Error:
+            connection.close()
+            return
+        with self._lock:
+            self._forget_other_process()
+            self._idle.append((dict(settings), connection))
+            spare = self._idle.pop(0)[1] if len(self._idle) > _MOST else None
+        if spare is not None:
+            spare.close()
+
+    def _forget_other_process(self) -> None:
+        if self._process != os.getpid():
+            self._process, self._idle = os.getpid(), []
+
+
+def _alike(left: Settings, right: Settings) -> bool:
+    """Whether the settings are the same, to the type: 1 is not True."""
+    return {name: (type(value), value) for name, value in left.items()} == {
+        name: (type(value), value) for name, value in right.items()
+    }
+
+
+INSTANCES: Final = Instances()
