@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.duckdb import DuckDBBackend
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def connection_of(store: mx.MetadataStore) -> duckdb.DuckDBPyConnection:
@@ -41,10 +44,10 @@ def test_the_next_store_in_memory_is_empty(
     assert left.counts == mx.Counts(new=1, orphaned=2)
     with mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}) as store:
         assert connection_of(store) is used
-        assert store.count(video) == 0
         tables = used.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         views = used.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
         assert (tables, views) == ([], [])
+        assert store.count(video) == 0
         with pytest.raises(mx.errors.StoreClosed):
             left.new.is_empty()
 
