@@ -124,3 +124,18 @@ def test_commits_are_listed_with_productions_before(project: Project, branch, pr
     assert [(each.rows, each.superseded) for each in commits] == [(1, 0), (3, 0)]
     assert commits[0].id == 1
     assert commits[1].id < 0
+
+
+def test_a_branch_over_copied_records_tells_its_orphans(project: Project) -> None:
+    """Frames of Arrow take part in these joins, which not every way of joining can read."""
+    video = project.feature("video")
+    with (
+        mx.DuckDBMetadataStore(":memory:") as production,
+        mx.DuckDBMetadataStore(":memory:", fallback=production) as branch,
+    ):
+        production.write(video, project.samples(a="1", b="1", c="1"))
+        samples = project.samples(a="2", d="1")
+        for frame in branch.resolve_update(video, samples).batches():
+            branch.write(video, frame)
+        orphaned = branch.resolve_update(video, samples).orphaned
+    assert sorted(orphaned["id"]) == ["b", "c"]
