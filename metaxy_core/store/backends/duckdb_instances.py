@@ -45,7 +45,7 @@ class Instances:
         connection = connected(settings)
         define_hash(connection)
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        # It hands Arrow frames filters that DuckDB's own reader of them cannot apply (Bloom filters).
+        # It hands Arrow frames Bloom filters, which DuckDB cannot apply while it reads them.
         connection.execute("SET GLOBAL disabled_optimizers = 'join_filter_pushdown'")
         return connection
 
