@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -45,3 +45,12 @@ def root_frame(
     records = scenario.shape.root_records(scenario.records)
     wanted = records if count is None else count
     return pl.read_parquet(sample_file(data, scenario.shape, root, wanted, generation, of=records))
+
+
+def write_roots(store: Any, scenario: Scenario, data: Path) -> None:
+    """Write the roots, the first one as often as the scenario wants it, through ``store.write``."""
+    first, *_ = scenario.shape.roots
+    for root in scenario.shape.roots:
+        store.write(root.key, root_frame(scenario, root, data))
+    for rewrite in range(1, scenario.rewrites):
+        store.write(first.key, root_frame(scenario, first, data, generation=rewrite))

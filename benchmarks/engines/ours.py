@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 import metaxy_core as mx
-from benchmarks.engines.base import root_frame
+from benchmarks.engines.base import root_frame, write_roots
 from benchmarks.full import forget
 from benchmarks.graphs import PART, PER_PARENT, SPEAKER, Feature, graph
 from benchmarks.scenarios import Scenario
@@ -29,11 +29,7 @@ class Ours:
         """Write the roots, and compute every feature where the scenario wants it."""
         shape = scenario.shape
         with features(scenario.graph).use(), mx.DuckDBMetadataStore(path) as store:
-            for root in shape.roots:
-                store.write(root.key, root_frame(scenario, root, data))
-            for rewrite in range(1, scenario.rewrites):
-                frame = root_frame(scenario, shape.roots[0], data, generation=rewrite)
-                store.write(shape.roots[0].key, frame)
+            write_roots(store, scenario, data)
             if scenario.stored:
                 for feature in shape.computed:
                     computed(store, feature)

@@ -14,7 +14,7 @@ from metaxy.config import MetaxyConfig
 from metaxy.ext.duckdb import DuckDBMetadataStore
 from metaxy.models.lineage import LineageRelationship
 
-from benchmarks.engines.base import root_frame
+from benchmarks.engines.base import root_frame, write_roots
 from benchmarks.graphs import PART, PER_PARENT, SPEAKER, Feature, graph
 from benchmarks.samples import STRUCT
 from benchmarks.scenarios import Scenario
@@ -45,11 +45,7 @@ class Reference:
         """Write the roots, and compute every feature where the scenario wants it."""
         shape = scenario.shape
         with features(scenario.graph).use(), _store(path).open("w") as store:
-            for root in shape.roots:
-                store.write(root.key, root_frame(scenario, root, data))
-            for rewrite in range(1, scenario.rewrites):
-                frame = root_frame(scenario, shape.roots[0], data, generation=rewrite)
-                store.write(shape.roots[0].key, frame)
+            write_roots(store, scenario, data)
             if scenario.stored:
                 for feature in shape.computed:
                     computed(store, feature)
