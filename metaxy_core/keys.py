@@ -107,10 +107,9 @@ KeyLike = str | Iterable[str] | Key | HasKey | HasSpec
 
 
 def _parts_of(value: object, kind: str) -> tuple[str, ...]:
-    if isinstance(value, HasSpec):
-        value = value.spec
-    if isinstance(value, HasKey):
-        value = value.key
+    if not isinstance(value, str | Key):  # asking for a protocol takes long
+        value = value.spec if isinstance(value, HasSpec) else value
+        value = value.key if isinstance(value, HasKey) else value
     if isinstance(value, Key):
         return value.parts
     if isinstance(value, str):

@@ -32,6 +32,7 @@ def candidates(
     work: Source,
     upstream: Mapping[FeatureKey, Source],
     since: ir.IntegerScalar,
+    own_since: ir.IntegerScalar,
     left: ir.Table | None,
 ) -> ir.Table:
     """The pieces of work about which anything after a commit may have decided.
@@ -41,13 +42,14 @@ def candidates(
         work: what it has processed.
         upstream: the table of each dep.
         since: the commit.
+        own_since: the same of what it has processed.
         left: grain columns of further candidates; None for none.
 
     Returns:
         Grain columns, each piece once.
     """
     own = same_names(plan.grain)
-    found = [_touched(work, own, since)]
+    found = [_touched(work, own, own_since)]
     found += [] if left is None else [left.select(*plan.grain)]
     whole = [dep for dep in plan.deps if len(dep.ids) == len(plan.grain)]
     found += [_touched(upstream[dep.feature], dep.ids, since) for dep in whole]

@@ -132,6 +132,11 @@ def orphans(plan: FeaturePlan, increment: ir.Table, own: Source) -> ir.Table:
     return stored.semi_join(keys, list(plan.grain))
 
 
+def processed_columns(plan: FeaturePlan) -> list[str]:
+    """What tells whether a record was processed: its id, and what it was computed from."""
+    return [*plan.grain, *_provenance_names(plan)]
+
+
 def _provenance_names(plan: FeaturePlan) -> list[str]:
     return [sc.provenance(field.key) for field in plan.fields]
 

@@ -15,8 +15,9 @@ data version that a user gives as text, and the one version of a whole record.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, reduce
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Final
 
 from metaxy_core.graph.plan import FieldPlan, UpstreamField
@@ -29,6 +30,8 @@ MISSING: Final = "-"
 UNKNOWN: Final = "?"
 NULL: Final = "\\N"
 FUNCTION: Final = "metaxy_hash"
+CONCAT: Final = "metaxy_concat"
+MOST_TEXTS: Final = 16
 MD5: Final = "md5"
 XXH64: Final = "xxh64"
 _TOP_BIT_CLEARED: Final = 2**63 - 1
@@ -130,4 +133,25 @@ def _joined(parts: list[str | ir.StringValue]) -> ir.StringValue:
         else:
             merged.append(part)
     texts = [ibis.literal(part) if isinstance(part, str) else part for part in merged]
-    return reduce(lambda left, right: left + right, texts)
+    while len(texts) > MOST_TEXTS:
+        texts = [_concat(texts[at : at + MOST_TEXTS]) for at in range(0, len(texts), MOST_TEXTS)]
+    return _concat(texts)
+
+
+def _concat(texts: Sequence[ir.StringValue]) -> ir.StringValue:
+    """Texts put together in one pass; a chain of ``||`` copies the text with every link."""
+    return texts[0] if len(texts) == 1 else _concat_function(len(texts))(*texts)
+
+
+@cache
+def _concat_function(count: int) -> Callable[..., ir.StringValue]:
+    import ibis
+
+    def metaxy_concat(*texts: str) -> str: ...  # type: ignore[empty-body]
+
+    names = [f"text_{number}" for number in range(count)]
+    texts = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=str) for name in names]
+    metaxy_concat.__signature__ = Signature(texts, return_annotation=str)  # type: ignore[attr-defined]
+    function: Callable[..., ir.StringValue]
+    function = ibis.udf.scalar.builtin(metaxy_concat, name=CONCAT)
+    return function

@@ -19,6 +19,9 @@ Numbers = Mapping[str, int]
 SINCE: Final = "since"
 """The newest commit that was settled."""
 
+OWN_SINCE: Final = "own since"
+"""The newest one of the feature's own; later than the other where what was awaited came."""
+
 _places: dict[str, int] = {}
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.numbers import SINCE, number
+from metaxy_core.engine.numbers import OWN_SINCE, SINCE, number
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.commits import ERASING, STAMPING, Commit, to_commit
@@ -64,21 +64,52 @@ class Catalog:
         rows = self._tables.rows_over(snapshot, query, ("commits", name, limit))
         return tuple(to_commit(row) for row in rows)
 
-    def since(self, snapshot: Snapshot, features: Sequence[FeatureKey], commit: int) -> Since:
-        """What was done to some features after a commit; the store exists."""
+    def after(self, snapshot: Snapshot, feature: FeatureKey, commit: int) -> list[Commit]:
+        """The commits of a feature after one, oldest first."""
+        name = str(feature)
+
+        def query() -> ir.Table:
+            commits = self.commits(snapshot)
+            return commits.filter(commits.feature == name, commits[sc.COMMIT] > number(SINCE))
+
+        rows = self._tables.rows_over(snapshot, query, ("after", name), {SINCE: commit})
+        return [to_commit(row) for row in sorted(rows, key=lambda row: row[sc.COMMIT])]
+
+    def since(
+        self,
+        snapshot: Snapshot,
+        features: Sequence[FeatureKey],
+        commit: int,
+        own: FeatureKey,
+        own_commit: int,
+    ) -> Since:
+        """What was done to some features after a commit; the store exists.
+
+        Args:
+            snapshot: where to read.
+            features: the features.
+            commit: the commit.
+            own: the one among them for which another commit counts.
+            own_commit: that commit.
+        """
+        import ibis
+
         names = sorted(str(feature) for feature in features)
 
         def query() -> ir.Table:
             commits = self.commits(snapshot)
-            later = commits[sc.COMMIT] > number(SINCE)
-            found = commits.filter(commits.feature.isin(names), later)
+            known = ibis.cases(
+                (commits.feature == str(own), number(OWN_SINCE)), else_=number(SINCE)
+            )
+            found = commits.filter(commits.feature.isin(names), commits[sc.COMMIT] > known)
             return found.agg(
                 commits=found.count(),
                 rows=found.rows.sum(),
                 erasing=found.operation.isin(sorted(ERASING)).any(),
             )
 
-        (row,) = self._tables.rows_over(snapshot, query, ("since", *names), {SINCE: commit})
+        key, numbers = ("since", str(own), *names), {SINCE: commit, OWN_SINCE: own_commit}
+        (row,) = self._tables.rows_over(snapshot, query, key, numbers)
         return Since(row["commits"], int(row["rows"] or 0), erasing=bool(row["erasing"]))
 
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:

@@ -101,6 +101,8 @@ def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column as one contiguous array."""
     if not isinstance(column, pa.ChunkedArray):
         return column
+    if column.num_chunks == 1:  # which would be copied
+        return column.chunk(0)
     combined = column.combine_chunks()
     if isinstance(combined, pa.ChunkedArray):
         return pa.array([], column.type) if combined.num_chunks == 0 else combined.chunk(0)

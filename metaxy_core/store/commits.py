@@ -41,6 +41,10 @@ class Commit:
         rows: rows appended, or erased by a hard delete or by compaction.
         superseded: how many of the records had a row before.
         deleted: how many records it deleted.
+        processed: how many pieces of work a write is the result of: its records, or the parents
+            that an expansion's covers; 0 for every other operation.
+        checksum: tells which pieces of work these are, and what they were computed from; None of
+            roots, and of every other operation.
         created_at: when, in UTC.
         materialization_id: the run that did it, where it said so.
     """
@@ -54,6 +58,8 @@ class Commit:
     deleted: int
     created_at: dt.datetime
     materialization_id: str | None = None
+    processed: int = 0
+    checksum: int | None = None
 
 
 def to_commit(row: Mapping[str, Any]) -> Commit:
@@ -68,4 +74,6 @@ def to_commit(row: Mapping[str, Any]) -> Commit:
         deleted=row["deleted"],
         created_at=row["created_at"],
         materialization_id=row["materialization_id"],
+        processed=row["processed"],
+        checksum=row["checksum"],
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine import checks
+from metaxy_core.engine import checks, row_hashes
+from metaxy_core.engine.compare import processed_columns
 from metaxy_core.engine.expansion import replaced_children, taken_children
 from metaxy_core.engine.upstream import live_records
 from metaxy_core.errors import DuplicateIds, InvalidWrite
@@ -121,7 +122,7 @@ class Committing:
         check_own(plan.definition, stored)
         seen = self._sources.rows(transaction, plan.definition)
         rows = superseded = deleted = 0
-        staged = None
+        checksum = staged = None
         try:
             if batch.frame.columns.num_rows:
                 batch.frame.fit(_types(seen, stored))
@@ -130,8 +131,11 @@ class Committing:
                     keep_versions(batch.frame, batch.same, transaction, self._backend, own)
                 staged = batch.frame.staged(self._backend, number)
                 superseded = self._known(transaction, plan, staged, stored)
+                checksum = None if plan.is_root else self._checksum(transaction, plan, staged)
             if batch.parents is not None:
-                known, deleted = self._replace(transaction, plan, batch.parents, staged, number)
+                known, deleted, checksum = self._replace(
+                    transaction, plan, batch.parents, staged, number
+                )
                 superseded += known
             if staged is not None:
                 key = ("write", plan, batch.frame.raw, staged.schema())
@@ -140,8 +144,19 @@ class Committing:
         finally:
             if staged is not None:
                 self._backend.drop(staged)
-        changed = {"superseded": superseded, "deleted": deleted}
-        return self._add(transaction, batch.graph, plan, number, WRITE, rows, **changed)
+        processed = rows if batch.parents is None else batch.parents.num_rows
+        return self._add(
+            transaction,
+            batch.graph,
+            plan,
+            number,
+            WRITE,
+            rows,
+            superseded=superseded,
+            deleted=deleted,
+            processed=processed,
+            checksum=checksum,
+        )
 
     def _replace(
         self,
@@ -150,11 +165,12 @@ class Committing:
         parents: pa.Table,
         staged: ir.Table | None,
         number: int,
-    ) -> tuple[int, int]:
+    ) -> tuple[int, int, int]:
         """Tombstone the former children of these parents, and remember the parents.
 
         Returns:
-            How many parents had been processed before, and how many children are gone.
+            How many parents had been processed before, how many children are gone, and the
+            checksum of the parents.
         """
         covered = self._backend.stage("metaxy_parents", parents)
         try:
@@ -171,7 +187,8 @@ class Committing:
             superseded = self._own_records(transaction, name, covered, plan.grain)
             rows = stamped(covered, number)
             transaction.append(name, self._backend.sql(lambda: rows))
-            return superseded + replaced, deleted
+            checksum = self._checksum(transaction, plan, covered)
+            return superseded + replaced, deleted, checksum
         finally:
             self._backend.drop(covered)
 
@@ -240,6 +257,8 @@ class Committing:
         *,
         superseded: int,
         deleted: int,
+        processed: int = 0,
+        checksum: int | None = None,
     ) -> Commit:
         commit = Commit(
             id=number,
@@ -251,9 +270,18 @@ class Committing:
             deleted=deleted,
             created_at=dt.datetime.now(dt.UTC),
             materialization_id=self._materialization_id,
+            processed=processed,
+            checksum=checksum,
         )
         self._catalog.add(transaction, commit)
         return commit
+
+    def _checksum(self, transaction: Transaction, plan: FeaturePlan, work: ir.Table) -> int:
+        """Of some pieces of work, with what they were computed from."""
+        names = processed_columns(plan)
+        key = ("checksum", tuple(names), work.get_name(), work.schema())
+        found = transaction.fetch(self._backend.sql(lambda: row_hashes.checksum(work, names), key))
+        return int(found[row_hashes.CHECKSUM][0].as_py())
 
     def _known(
         self,

@@ -11,7 +11,7 @@ from metaxy_core.errors.base import nearest
 from metaxy_core.store.backends.base import Backend, ChoosesHash, Snapshot
 from metaxy_core.store.layers import Layer
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 STORE: Final = "metaxy__store"
 
 

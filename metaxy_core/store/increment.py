@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -70,9 +70,10 @@ class Increment(IncrementNames):
         backend: Backend,
         *,
         rows: ir.Table,
-        orphaned: ir.Table | None,
+        orphaned: ir.Table | None = None,
         counts: Counts,
         failed: int = 0,
+        kept: Sequence[ir.Table] = (),
     ) -> None:
         self.feature: FeatureKey = plan.key
         self.counts = counts
@@ -82,7 +83,6 @@ class Increment(IncrementNames):
         self._backend = backend
         self._rows = rows
         self._orphaned = orphaned
-        kept = [table for table in (rows, orphaned) if table is not None]
         self._release = weakref.finalize(self, _drop, backend, kept)
 
     def __repr__(self) -> str:
@@ -142,6 +142,8 @@ class Increment(IncrementNames):
         if type(size) is not int or size < 1:
             raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
         self._check_open()
+        if not self.counts.to_process:
+            return
         wanted = self._rows.filter(self._rows[sc.STATUS].isin([compare.NEW, compare.STALE])).drop(
             sc.STATUS
         )
@@ -176,6 +178,6 @@ class Increment(IncrementNames):
         return increment_frame(self._plan.definition, self._feature_version, rows, changed=changed)
 
 
-def _drop(backend: Backend, kept: list[ir.Table]) -> None:
+def _drop(backend: Backend, kept: Sequence[ir.Table]) -> None:
     for table in kept:
         backend.drop(table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.candidates import candidates, narrowed, same_names
-from metaxy_core.engine.numbers import SINCE, Numbers, number, with_numbers
+from metaxy_core.engine.numbers import OWN_SINCE, SINCE, Numbers, number, with_numbers
 from metaxy_core.engine.upstream import Source
 from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.inputs import Inputs
@@ -42,11 +42,12 @@ class Narrowed:
     def inputs(self, inputs: Inputs) -> Inputs:
         """The rows that decide about the candidates."""
         since, own = number(SINCE), same_names(inputs.plan.grain)
+        work = narrowed(inputs.work, own, self.keys, number(OWN_SINCE))
         upstream = {
             dep.feature: narrowed(inputs.upstream[dep.feature], dep.ids, self.keys, since)
             for dep in inputs.plan.deps
         }
-        return replace(inputs, work=narrowed(inputs.work, own, self.keys, since), upstream=upstream)
+        return replace(inputs, work=work, upstream=upstream)
 
 
 @contextmanager
@@ -73,12 +74,12 @@ def narrowing(
     remembered = left if settled.left else None
 
     def build() -> ir.Table:
-        since = number(SINCE)
+        since, own_since = number(SINCE), number(OWN_SINCE)
         rows = None if remembered is None else remembered.filter(remembered[sc.COMMIT] == since)
-        return candidates(inputs.plan, inputs.work, inputs.upstream, since, rows)
+        return candidates(inputs.plan, inputs.work, inputs.upstream, since, own_since, rows)
 
     key = ("candidates", inputs.plan, inputs.key, None if remembered is None else remembered.op())
-    numbers = {**inputs.numbers, SINCE: settled.through}
+    numbers = {**inputs.numbers, SINCE: settled.through, OWN_SINCE: settled.own_through}
     keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers), "metaxy_candidates")
     try:
         few = not _spread(inputs) or rows_in(backend, keys) <= LIMITS.share * examination.records
@@ -97,9 +98,10 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
         return inputs
     settled = None if examination.is_whole else examination.settled
     through = math.inf if settled is None else settled.through
+    own_through = math.inf if settled is None else settled.own_through
     numbers = dict(inputs.numbers)
 
-    def short(source: Source) -> Source:
+    def short(source: Source, through: float) -> Source:
         history = inputs.histories[source.feature]
         rewritten = history.rewritten
         table = source.feature.to_identifier()
@@ -121,10 +123,10 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
             deleting=rewritten.deleting or few,
         )
 
-    upstream = {feature: short(source) for feature, source in inputs.upstream.items()}
+    upstream = {feature: short(source, through) for feature, source in inputs.upstream.items()}
     if inputs.plan.expands:
         return replace(inputs, upstream=upstream, numbers=numbers)
-    own = short(inputs.own)
+    own = short(inputs.own, own_through)
     return replace(inputs, own=own, work=own, upstream=upstream, numbers=numbers)
 
 

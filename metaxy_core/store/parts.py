@@ -9,7 +9,7 @@ from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.catalog import Catalog
 from metaxy_core.store.definitions import DefinitionLog
 from metaxy_core.store.layers import LayeredBackend
-from metaxy_core.store.settling import SettledLog
+from metaxy_core.store.settled_log import SettledLog
 from metaxy_core.store.sources import Sources
 from metaxy_core.store.tables import CatalogTables
 

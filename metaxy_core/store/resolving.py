@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
 from metaxy_core.store.narrowing import Narrowed, narrowing, rows_in, shortened
+from metaxy_core.store.once import Once
 from metaxy_core.store.parts import Parts
 from metaxy_core.store.progress import Progress
 from metaxy_core.store.settling import UNKNOWN, Examination
@@ -54,6 +56,10 @@ class Wanted:
         return self.filters is None and self.stale_if is None and self.limit is None
 
 
+_nothings = Once[tuple[str, "pa.Schema"]]()
+_numbers = itertools.count(1)
+
+
 class Resolution:
     """One comparison of a feature with what it should be."""
 
@@ -80,12 +86,15 @@ class Resolution:
         with self._opened(samples) as (snapshot, opened):
             examination = self._examination(snapshot, opened)
             inputs = shortened(snapshot, opened, examination)
-            rows = self._rows(snapshot, inputs, examination)
-            tally = self._tally(rows)
-            increment = self._increment(snapshot, inputs, rows, tally)
-        settled = examination.outcome(sum(tally.values()))
+            if examination.is_needless:
+                increment, rows, tally = self._nothing(snapshot, inputs)
+            else:
+                rows = self._rows(snapshot, inputs, examination)
+                tally = self._tally(rows)
+                increment = self._increment(snapshot, inputs, rows, tally)
+        settled = examination.outcome(tally)
         if settled is not None and self._wanted.is_everything:
-            self._settled.remember(self._plan, settled, rows)
+            self._settled.remember(self._plan, examination.settled, settled, rows)
         return increment
 
     def progress(self, samples: pa.Table | None) -> Progress:
@@ -146,9 +155,6 @@ class Resolution:
     def _rows(self, snapshot: Snapshot, inputs: Inputs, examination: Examination) -> ir.Table:
         """The same, kept in the backend, of what has to be looked at."""
         key = ("increment", self._plan, self._wanted, inputs.key)
-        if examination.is_needless:
-            sql = self._backend.sql(lambda: self._compared(inputs, None).limit(0), (*key, "none"))
-            return snapshot.keep(with_numbers(sql, inputs.numbers))
         left = self._settled.left(snapshot, self._plan)
         with narrowing(self._backend, snapshot, inputs, examination, left) as found:
             if found is None:
@@ -156,6 +162,21 @@ class Resolution:
                 return snapshot.keep(with_numbers(sql, inputs.numbers))
             sql = self._backend.sql(lambda: self._compared(inputs, found), (*key, found.key))
             return snapshot.keep(with_numbers(sql, found.numbers))
+
+    def _nothing(
+        self, snapshot: Snapshot, inputs: Inputs
+    ) -> tuple[Increment, ir.Table, dict[int, int]]:
+        """An increment without rows, and what it is made from; no table is read for it."""
+        key = ("nothing", self._plan, self._wanted, inputs.key)
+
+        def named() -> tuple[str, pa.Schema]:
+            sql = self._backend.sql(lambda: self._compared(inputs, None).limit(0))
+            schema = snapshot.fetch(with_numbers(sql, inputs.numbers)).schema
+            return f"metaxy_nothing_{next(_numbers)}", schema
+
+        name, schema = _nothings.get(key, named)
+        rows = self._backend.stage(name, schema.empty_table())
+        return self._made(rows, Counts()), rows, {}
 
     def _increment(
         self, snapshot: Snapshot, inputs: Inputs, rows: ir.Table, tally: Mapping[int, int]
@@ -170,15 +191,13 @@ class Resolution:
             sql = self._backend.sql(lambda: compare.orphans(plan, rows, inputs.own), key)
             orphaned = snapshot.keep(with_numbers(sql, inputs.numbers))
             counts = replace(counts, orphaned=rows_in(self._backend, orphaned))
-        return Increment(
-            plan,
-            self._graph.versions[plan.key].feature,
-            self._backend,
-            rows=rows,
-            orphaned=orphaned,
-            counts=counts,
-            failed=tally.get(compare.FAILED, 0),
-        )
+        kept = [rows] if orphaned is None else [rows, orphaned]
+        failed = tally.get(compare.FAILED, 0)
+        return self._made(rows, counts, orphaned=orphaned, failed=failed, kept=kept)
+
+    def _made(self, rows: ir.Table, counts: Counts, **further: Any) -> Increment:
+        version = self._graph.versions[self._plan.key].feature
+        return Increment(self._plan, version, self._backend, rows=rows, counts=counts, **further)
 
     def _tally(self, rows: ir.Table) -> dict[int, int]:
         """How many rows have each status."""

@@ -2,38 +2,21 @@
 
 For each feature the store remembers up to which commit, its own and its deps', every record was
 found up to date but for a few, and which these few are. A record that is none of them and that no
-later commit touched still has no difference, so it need not be looked at again. What is remembered
+later commit touched still has no difference, so it need not be looked at again. Where many had one,
+it is remembered what would settle them: that just these records are written. What is remembered
 holds for one fingerprint of all that decides about versions, and for a set of commits: it is kept
 as the newest one and their number, which a commit that arrives late makes differ.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import Final
 
-import pyarrow as pa
-
-from metaxy_core import system_columns as sc
+from metaxy_core.engine import compare
 from metaxy_core.engine.hashing import hash_text
-from metaxy_core.engine.numbers import SINCE, number, with_numbers
-from metaxy_core.errors import StoreError
 from metaxy_core.graph.plan import FeaturePlan
-from metaxy_core.keys import FeatureKey
-from metaxy_core.store.backends.base import Backend, Snapshot, Transaction
-from metaxy_core.store.catalog import Catalog
-from metaxy_core.store.histories import History
-from metaxy_core.store.layers import is_layered
-from metaxy_core.store.tables import SETTLED, CatalogTables
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,14 +46,37 @@ class Settled:
     Attributes:
         fingerprint: what decided about versions then.
         through: the newest commit that was examined.
+        own_through: the newest one of the feature's own, which is later if it wrote what was
+            awaited.
         commits: how many there were.
-        left: how many records had a difference.
+        left: how many records had a difference, but for those that are awaited.
+        awaited: how many records were new or stale, and nothing is settled before all of them are
+            written; 0 where it is.
+        checksum: of their ids and provenance, as ``row_hashes.checksum`` gives it.
     """
 
     fingerprint: str
     through: int
+    own_through: int
     commits: int
-    left: int
+    left: int = 0
+    awaited: int = 0
+    checksum: int = 0
+
+    @property
+    def at_once(self) -> Settled:
+        """The same, after what was awaited has come."""
+        return replace(self, awaited=0, checksum=0)
+
+    def same_commits(self, other: Settled) -> bool:
+        """Whether it is about the same commits."""
+        newest = max(self.through, self.own_through)
+        return (newest, self.commits) == (other.through, other.commits)
+
+    def same_wait(self, other: Settled) -> bool:
+        """Whether it waits for the same."""
+        waits = (self.through, self.awaited, self.checksum)
+        return self.awaited > 0 and waits == (other.through, other.awaited, other.checksum)
 
     def covers(self, other: Settled) -> bool:
         """Whether the same was found of as many commits or more."""
@@ -90,6 +96,7 @@ class Examination:
         commits: how many commits are examined.
         rows: how many rows there are.
         records: how many of them are the feature's own, or fewer records if some were rewritten.
+        is_awaited: whether it is known already what would settle it.
     """
 
     settled: Settled | None
@@ -98,6 +105,7 @@ class Examination:
     commits: int
     rows: int
     records: int
+    is_awaited: bool = False
 
     @property
     def is_needless(self) -> bool:
@@ -110,126 +118,32 @@ class Examination:
         too_many = self.rows < LIMITS.rows or self.examined > LIMITS.share * self.rows
         return self.settled is None or too_many
 
-    def outcome(self, left: int) -> Settled | None:
-        """What is worth remembering after a number of records was left."""
-        if self.now is None or not self.commits or left > LIMITS.left * self.examined:
+    def outcome(self, found: Mapping[int, int]) -> Settled | None:
+        """What is worth remembering.
+
+        Args:
+            found: how many records have each status.
+        """
+        arrived = self.settled is not None and self.settled.awaited > 0
+        if self.now is None or not (self.commits or arrived):
+            return None  # nothing was learnt
+        left, few = sum(found.values()), LIMITS.left * self.examined
+        if left <= few:
+            return replace(self.now, left=left)
+        awaited = sum(found.get(status, 0) for status in AWAITED)
+        if self.is_awaited or self.rows < LIMITS.rows or left - awaited > few:
             return None
-        return Settled(self.now.fingerprint, self.now.through, self.now.commits, left)
+        return replace(self.now, left=left - awaited, awaited=awaited)
 
 
-UNKNOWN = Examination(settled=None, now=None, examined=0, commits=0, rows=0, records=0)
+AWAITED: Final = (compare.NEW, compare.STALE)
+"""The records that somebody is going to write, in all likelihood."""
+
+UNKNOWN: Final = Examination(settled=None, now=None, examined=0, commits=0, rows=0, records=0)
 """A comparison of which nothing is remembered."""
-
-
-class SettledLog:
-    """Reads and writes what is settled."""
-
-    def __init__(self, backend: Backend, tables: CatalogTables, catalog: Catalog) -> None:
-        self._backend = backend
-        self._tables = tables
-        self._catalog = catalog
-
-    def examination(
-        self, snapshot: Snapshot, plan: FeaturePlan, histories: Mapping[FeatureKey, History]
-    ) -> Examination:
-        """What a comparison of a feature that has deps has to look at.
-
-        Args:
-            snapshot: where to read.
-            plan: the feature's plan.
-            histories: of the feature and its deps.
-        """
-        commits = sum(history.commits for history in histories.values())
-        rows = sum(history.rows for history in histories.values())
-        records = rows if plan.expands else histories[plan.key].rows
-        sizes = {"rows": rows, "records": records}
-        if is_layered(snapshot) or not commits:
-            return Examination(None, None, rows, commits, **sizes)
-        newest = max(each.last.id for each in histories.values() if each.last is not None)
-        now = Settled(fingerprint(plan), newest, commits, 0)
-        settled = self._last(snapshot, plan)
-        if settled is None or settled.fingerprint != now.fingerprint:
-            return Examination(None, now, rows, commits, **sizes)
-        if (settled.through, settled.commits) == (newest, commits):
-            return Examination(settled, now, settled.left, 0, **sizes)
-        since = self._catalog.since(snapshot, list(histories), settled.through)
-        if since.erasing or settled.commits + since.commits != commits:
-            return Examination(None, now, rows, commits, **sizes)
-        return Examination(settled, now, since.rows + settled.left, since.commits, **sizes)
-
-    def left(self, snapshot: Snapshot, plan: FeaturePlan) -> ir.Table | None:
-        """The records that were left, of every settling that is remembered."""
-        return snapshot.table(sc.left_table(plan.definition.table))
-
-    def remember(self, plan: FeaturePlan, settled: Settled, left: ir.Table) -> None:
-        """Keep what was found, if the store can be written just now.
-
-        The answer that it is about was found already, so that no failure here may spoil it.
-
-        Args:
-            plan: the feature's plan.
-            settled: what was found.
-            left: grain columns of the records that were left, kept in the backend.
-        """
-        try:
-            with self._backend.transaction(wait=False) as transaction:
-                self._write(transaction, plan, settled, left)
-        except StoreError as error:
-            _log.debug("What is settled of '%s' is not remembered: %s", plan.key, error)
-        except Exception:  # noqa: BLE001 - whatever it is, the answer is right
-            _log.warning("What is settled of '%s' is not remembered", plan.key, exc_info=True)
-
-    def _write(
-        self, transaction: Transaction, plan: FeaturePlan, settled: Settled, left: ir.Table
-    ) -> None:
-        known = self._last(transaction, plan)
-        if known is not None and known.covers(settled):
-            return
-        if known is not None:
-            self._forget(transaction, plan)
-        if settled.left:
-            key = ("left", plan.grain, left.get_name(), left.schema())
-            sql = self._backend.sql(lambda: _left_rows(plan, left), key)
-            table = sc.left_table(plan.definition.table)
-            transaction.replace(table, with_numbers(sql, {SINCE: settled.through}))
-        row = {
-            "feature": str(plan.key),
-            "fingerprint": settled.fingerprint,
-            "through": settled.through,
-            "commits": settled.commits,
-            "left": settled.left,
-            "settled_at": dt.datetime.now(dt.UTC),
-        }
-        self._tables.append(transaction, SETTLED, [row])
-
-    def _last(self, snapshot: Snapshot, plan: FeaturePlan) -> Settled | None:
-        if not snapshot.has(SETTLED):
-            return None
-        name = str(plan.key)
-
-        def query() -> ir.Table:
-            settled = self._tables[SETTLED]
-            return settled.filter(settled.feature == name)
-
-        rows = self._tables.rows(snapshot, query, ("settled", name))
-        if not rows:
-            return None
-        names = ("fingerprint", "through", "commits", "left")
-        return Settled(*(rows[0][each] for each in names))
-
-    def _forget(self, transaction: Transaction, plan: FeaturePlan) -> None:
-        staged = self._backend.stage("metaxy_unsettled", pa.table({"feature": [str(plan.key)]}))
-        try:
-            transaction.remove(SETTLED, staged, ["feature"])
-        finally:
-            self._backend.drop(staged)
 
 
 def fingerprint(plan: FeaturePlan) -> str:
     """All that decides which provenance a feature's records should have, but for the commits."""
     wiring = (plan.key, plan.id_columns, plan.grain, plan.expands, plan.fields, plan.deps)
     return f"{hash_text(repr(wiring)):016x}"
-
-
-def _left_rows(plan: FeaturePlan, left: ir.Table) -> ir.Table:
-    return left.select(*plan.grain, **{sc.COMMIT: number(SINCE)})

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import checks
 from metaxy_core.engine.provenance import expected_from_samples
+from metaxy_core.engine.row_hashes import HASH, row_hashes
 from metaxy_core.errors import (
     DuplicateIds,
     ForeignProvenance,
@@ -42,6 +44,7 @@ _DERIVED = (
 _FROM_INCREMENT = (sc.PROVENANCE_BY_FIELD, sc.PROVENANCE, sc.DATA_VERSION_BY_FIELD)
 _FROM_SAMPLES = (sc.PROVENANCE_BY_FIELD, sc.DATA_VERSION_BY_FIELD)
 _STAGED = "metaxy_written"
+_FIRST = 100
 
 
 class Incoming:
@@ -152,6 +155,8 @@ def check_duplicates(plan: FeaturePlan, backend: Backend, frame: pa.Table, what:
     ids = frame.select(list(plan.id_columns))
     staged = backend.stage("metaxy_ids", ids)
     try:
+        if not _may_repeat(plan, backend, staged):
+            return
         key = ("repeated", plan.id_columns, staged.schema())
         sql = backend.sql(lambda: checks.repeated_ids(staged, plan.id_columns), key)
         repeated = backend.fetch(sql)
@@ -160,6 +165,14 @@ def check_duplicates(plan: FeaturePlan, backend: Backend, frame: pa.Table, what:
     if repeated.num_rows:
         shown = shown_ids(repeated.slice(0, SHOWN + 1))
         raise DuplicateIds.from_ids(plan.key, what, shown, repeated.num_rows)
+
+
+def _may_repeat(plan: FeaturePlan, backend: Backend, staged: ir.Table) -> bool:
+    """Whether two ids have one hash, which is told several times faster than of the ids."""
+    key = ("id hashes", plan.id_columns, staged.schema())
+    sql = backend.sql(lambda: row_hashes(staged, plan.id_columns), key)
+    hashes = np.sort(backend.fetch(sql)[HASH].to_numpy())
+    return bool((hashes[1:] == hashes[:-1]).any())
 
 
 def is_raw(plan: FeaturePlan, table: pa.Table) -> bool:
@@ -192,15 +205,19 @@ def _check_root_struct(plan: FeaturePlan, table: pa.Table) -> None:
             f"struct with a version for each field, or declare FieldSpec(version_from=[...]) to "
             f"make the versions from columns; nothing was written."
         )
-    struct = versions.single_chunk(table[sc.PROVENANCE_BY_FIELD])
-    members = [pc.struct_field(struct, name) for name in struct_names(struct)]
-    texts = [text_of_values(member) for member in members]
-    if len(struct) and texts and all(versions.from_hex(text) is not None for text in texts):
+    if _has_versions(table.slice(0, _FIRST)) and _has_versions(table):
         raise MissingProvenance(
             f"The frame for root feature '{plan.key}' has {sc.PROVENANCE_BY_FIELD!r}, but not "
             f"{sc.PROVENANCE!r}: it may be of an increment or raw samples. Keep both columns of "
             f"the increment, or give raw samples to store.resolve_update; nothing was written."
         )
+
+
+def _has_versions(table: pa.Table) -> bool:
+    """Whether the members of the struct look like an increment's versions, in every row."""
+    struct = versions.single_chunk(table[sc.PROVENANCE_BY_FIELD])
+    texts = [text_of_values(pc.struct_field(struct, name)) for name in struct_names(struct)]
+    return bool(texts) and all(len(t) and versions.from_hex(t) is not None for t in texts)
 
 
 def _provenance(plan: FeaturePlan, table: pa.Table) -> dict[str, pa.Array]:

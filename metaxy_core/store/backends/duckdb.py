@@ -32,7 +32,6 @@ from metaxy_core.errors import (
 )
 from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
-from metaxy_core.store.backends.compiled import CompiledSql
 from metaxy_core.store.backends.duckdb_hashes import choose_hash
 from metaxy_core.store.backends.duckdb_instances import INSTANCES
 from metaxy_core.store.backends.duckdb_refusals import locked, refusal
@@ -40,6 +39,7 @@ from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, qu
 from metaxy_core.store.backends.duckdb_settings import first_line
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.once import Once
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -54,7 +54,7 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-_compiled = CompiledSql()
+_compiled = Once[str]()
 
 
 class DuckDBBackend:

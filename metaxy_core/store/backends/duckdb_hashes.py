@@ -1,4 +1,4 @@
-"""The hash function of versions in DuckDB: md5 is its own, xxh64 is ours, over Arrow arrays."""
+"""The functions that the engine counts on, in DuckDB: md5 is its own, xxh64 ours, over Arrow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from duckdb.func import PythonUDFType
 
-from metaxy_core.engine.hashing import FUNCTION, XXH64
+from metaxy_core.engine.hashing import CONCAT, FUNCTION, MOST_TEXTS, XXH64
+from metaxy_core.engine.row_hashes import ROW_HASH
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,11 +25,22 @@ CASE WHEN getvariable('{_VARIABLE}') = '{XXH64}' THEN {_XXH64}(x)
 ELSE (md5_number(x) & {_TOP_BIT_CLEARED}::UHUGEINT)::BIGINT END
 """
 
+# DuckDB's own name would be written as a chain of ``||``.
+_TEXTS = [", ".join(f"text_{at}" for at in range(count)) for count in range(2, MOST_TEXTS + 1)]
+_CONCAT = f"CREATE OR REPLACE MACRO {CONCAT} " + ", ".join(
+    f"({texts}) AS concat({texts})" for texts in _TEXTS
+)
+
+# Twice, since that of a struct combines those of its members so that they can be exchanged.
+_ROW_HASH = f"CREATE OR REPLACE MACRO {ROW_HASH}(x) AS (hash(hash(x)) >> 1)::BIGINT"
+
 
 def define_hash(connection: duckdb.DuckDBPyConnection) -> None:
-    """Define the hash function of versions; it is md5 until another one is chosen."""
+    """Define the functions of the engine; the hash of versions is md5 until another is chosen."""
     connection.create_function(_XXH64, _xxh64, ["VARCHAR"], "BIGINT", type=PythonUDFType.ARROW)
     connection.execute(_MACRO)
+    connection.execute(_CONCAT)
+    connection.execute(_ROW_HASH)
 
 
 def choose_hash(connection: duckdb.DuckDBPyConnection, algorithm: str) -> None:

@@ -15,7 +15,7 @@ from metaxy_core.store.backends.duckdb import DuckDBBackend
 from metaxy_core.store.settling import Limits
 
 from .graphs import random_releases
-from .world import EAGER, STRICT, World, limited
+from .world import EAGER, STRICT, WAITING, World, limited
 
 BEGINNINGS: Final = 8  # of each graph
 
@@ -59,7 +59,7 @@ def lived(shape: int, random: Random) -> Iterator[World]:
     """A world after some history, in a store of its own; its story is told where a check fails."""
     with ExitStack() as stores:
         beginning = _beginning(shape, random.randrange(BEGINNINGS))
-        stores.enter_context(limited(random.choice([EAGER, EAGER, STRICT, Limits()])))
+        stores.enter_context(limited(random.choice([EAGER, WAITING, STRICT, Limits()])))
         world = beginning.world(stores, random)
         with _told(shape, world):
             world.live()
