@@ -68,6 +68,10 @@ class Held:
         """The id columns."""
         return [name for name in self.claimed.columns if name not in {sc.CLAIM, sc.COMMIT}]
 
+    def are_of(self, table: ir.Table, ids: Sequence[str]) -> bool:
+        """Whether a table's records are identified as the claimed ones are."""
+        return set(self.ids) == set(ids) and alike(self.claimed, table, ids)
+
     def rows(self) -> ir.Table:
         """The claimed records that nobody has written since, with what is told of their claims."""
         ids = self.ids
@@ -104,7 +108,7 @@ def open_to(
     if work is not None and alike(wanted, work, ids):
         later = work.filter(work[sc.COMMIT] > number(SINCE_SEEN))
         wanted = wanted.anti_join(later, _same(wanted, later, ids))
-    if held is None or not alike(wanted, held.claimed, ids):  # of other ids once
+    if held is None or not held.are_of(wanted, ids):
         return wanted.mutate(**{sc.OWN: ibis.null("boolean")})
     theirs = held.rows()
     theirs = theirs.select(sc.OWN, **{_other(name): theirs[name] for name in ids})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
-from metaxy_core.engine.claims import BECOMES, SINCE_CLAIMED, Held, alike, former
+from metaxy_core.engine.claims import BECOMES, SINCE_CLAIMED, Held, former
 from metaxy_core.engine.numbers import Numbers, with_numbers
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
@@ -203,10 +203,11 @@ class ClaimLog:
     ) -> pa.Table:
         """Records that are claimed now, with those that were before and still are."""
         becomes = [taken.claim if e.owner == taken.owner else e.claim for e in claims]
+        ids = [name for name in rows.column_names if name not in {sc.CLAIM, sc.COMMIT}]
         staged = self._backend.stage("metaxy_claimed", rows)
         try:
             with self.held(transaction, claims, **{BECOMES: becomes}) as held:
-                if held is None or not alike(held.claimed, staged, held.ids):  # other ids once
+                if held is None or not held.are_of(staged, ids):
                     return rows
                 key = ("former claims", held.key, staged.schema())
                 sql = self._backend.sql(lambda: former(held, staged), key)
@@ -252,5 +253,5 @@ def forget_records(
     """
     table = sc.claimed_table(feature.to_identifier())
     claimed = transaction.table(table)
-    if claimed is not None and alike(claimed, erased, ids):
+    if claimed is not None and Held(claimed, claimed, None).are_of(erased, ids):
         transaction.remove(table, erased, ids)

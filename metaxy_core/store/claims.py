@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from metaxy_core.errors import InvalidWrite
 from metaxy_core.keys import FeatureKey
@@ -14,6 +14,7 @@ LONGEST: Final = 366 * 24 * 3600
 """Seconds for which a claim may be made at once."""
 
 _LONGEST_OWNER: Final = 1_000
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def checked_seconds(seconds: object) -> float:
     Raises:
         InvalidWrite: it is no number, or not within a year.
     """
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if number and 0 < seconds <= LONGEST:  # NaN is not either
-        return float(seconds)
+    is_number = not isinstance(seconds, bool) and isinstance(seconds, int | float)
+    if is_number and 0 < cast("float", seconds) <= LONGEST:  # which NaN is not
+        return cast("float", seconds)
     raise InvalidWrite.from_argument("seconds", seconds, f"a number above 0, up to {LONGEST:,}")
 
 
@@ -126,6 +127,7 @@ def moment_of(at: object) -> dt.datetime:
     """
     if at is None:
         return dt.datetime.now(dt.UTC)
-    if not isinstance(at, dt.datetime):
-        raise InvalidWrite.from_argument("at", at, "a datetime, or None for now")
+    if not isinstance(at, dt.datetime) or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        years = f"of the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise InvalidWrite.from_argument("at", at, f"a datetime {years}, or None for now")
     return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
