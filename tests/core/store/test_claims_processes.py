@@ -49,7 +49,7 @@ def crop(project: Project, video: type[mx.Feature]) -> type[mx.Feature]:
     return project.feature("crop", deps=[video])
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_take_every_record_once(
     path: Path, crop: type[mx.Feature], start: Start, workers: int
 ) -> None:

@@ -40,7 +40,7 @@ def main(path: str, owner: str, limit: int, seconds: float, way: str) -> None:
             elif not increment.claimed:
                 return
             else:
-                time.sleep(0.05)
+                time.sleep(0.2)
 
 
 if __name__ == "__main__":
