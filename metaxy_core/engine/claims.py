@@ -72,14 +72,21 @@ class Held:
         """Whether a table's records are identified as the claimed ones are."""
         return set(self.ids) == set(ids) and alike(self.claimed, table, ids)
 
-    def rows(self) -> ir.Table:
-        """The claimed records that nobody has written since, with what is told of their claims."""
+    def rows(self, among: ir.Table | None = None) -> ir.Table:
+        """The claimed records that nobody has written since, with what is told of their claims.
+
+        Args:
+            among: ids, integers as wide as they can be; others are left out.
+        """
         ids = self.ids
-        claimed = self.claimed.inner_join(self.claims, sc.CLAIM)
+        claimed = self.claimed if among is None else self.claimed.semi_join(among, ids)
+        claimed = claimed.inner_join(self.claims, sc.CLAIM)
         if self.work is None or not alike(claimed, self.work, ids):
             return claimed
         work = self.work
         later = work.filter(work[sc.COMMIT] > number(SINCE_CLAIMED), ~work[sc.DELETED])
+        if among is not None:
+            later = later.semi_join(among, _same(later, among, ids))
         later = later.select(*ids, metaxy_written=later[sc.COMMIT])
         same = [*_same(claimed, later, ids), later.metaxy_written > claimed[sc.COMMIT]]
         return claimed.anti_join(later, same)
@@ -110,7 +117,7 @@ def open_to(
         wanted = wanted.anti_join(later, _same(wanted, later, ids))
     if held is None or not held.are_of(wanted, ids):
         return wanted.mutate(**{sc.OWN: ibis.null("boolean")})
-    theirs = held.rows()
+    theirs = held.rows(wanted)
     theirs = theirs.select(sc.OWN, **{_other(name): theirs[name] for name in ids})
     same = [wanted[name] == theirs[_other(name)] for name in ids]
     return wanted.left_join(theirs, same).select(*ids, sc.OWN)

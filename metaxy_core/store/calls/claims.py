@@ -21,7 +21,7 @@ class ClaimCalls(Calls):
     def claims(
         self, feature: KeyLike | None = None, *, at: dt.datetime | None = None
     ) -> tuple[HeldClaim, ...]:
-        """Who holds records of which feature, the claim that ends first first; lapsed ones too.
+        """Who holds records of which feature: by feature and by when it ends, lapsed claims too.
 
         A claim that is over is forgotten when the next one is made.
 

@@ -247,6 +247,16 @@ def test_claims_of_records_that_had_other_ids_do_not_count(
     assert (again.counts.new, again.claimed) == (1, 1)
 
 
+def test_claims_of_records_whose_ids_had_another_type_do_not_count(project: Project) -> None:
+    video = project.feature("video")
+    project.store.resolve_update(video, project.samples(v1="a"), claim=claim("a"))
+    provenance = [{"default": "a"}] * 2
+    numbered = pl.DataFrame({"id": [1, 2], "metaxy_provenance_by_field": provenance})
+    found = project.store.resolve_update(video, numbered, limit=1, claim=claim("b"))
+    assert (found.new["id"].to_list(), found.claimed) == ([1], 0)
+    assert held(project.store) == {"b": 1}
+
+
 # --------------------------------------------------------------------------- time
 
 
@@ -274,6 +284,19 @@ def test_lapsed_claims_are_listed_until_the_next_claim(
     assert listed == (
         mx.HeldClaim("c", mx.FeatureKey("crop"), 2, later(60), later(120), live=True),
     )
+
+
+def test_a_claim_that_is_forgotten_is_logged(
+    project: Project, crop: FeatureClass, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "metaxy_core")
+    project.store.resolve_update(crop, limit=1, claim=claim("a", 60))
+    project.store.resolve_update(crop, claim=claim("b", later=60))
+    project.store.release_claims("b")
+    assert caplog.messages == [
+        "The claim of 'a' on records of 'crop' is over",
+        "The claim of 'b' on records of 'crop' was released",
+    ]
 
 
 def test_a_claim_holds_for_the_time_that_was_asked_for_last_or_longer(
@@ -350,6 +373,17 @@ def test_an_erased_record_is_free(project: Project, crop: FeatureClass) -> None:
     project.store.write(crop, found.new)
     project.store.delete(crop, filters="id = 'v1'", hard=True)
     assert ids(project.store.resolve_update(crop, limit=1, claim=claim("b"))) == ["v1"]
+
+
+def test_a_parent_whose_children_are_erased_is_free(project: Project, video: FeatureClass) -> None:
+    dep = mx.FeatureDep(feature=video, lineage=mx.expansion())
+    scene = project.feature("scene", ids=["scene"], deps=[dep])
+    project.store.write(video, project.samples(v1="a", v2="a"))
+    found = project.store.resolve_update(scene, claim=claim("a"))
+    project.store.write(scene, found.new.filter(id="v1").with_columns(scene=pl.lit("v1.0")))
+    project.store.delete(scene, filters="scene = 'v1.0'", hard=True)
+    found = project.store.resolve_update(scene, claim=claim("b"))
+    assert (ids(found), found.claimed) == (["v1"], 1)
 
 
 def test_compaction_does_not_bring_a_claim_back(
