@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
+    from metaxy_core.store.claims import Claim, HeldClaim
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
@@ -35,8 +36,10 @@ BaseFeature = Feature
 _LAZY = {
     "Config": "metaxy_core.config",
     "init": "metaxy_core.config",
+    "Claim": "metaxy_core.store.claims",
     "Commit": "metaxy_core.store.commits",
     "Counts": "metaxy_core.store.increment",
+    "HeldClaim": "metaxy_core.store.claims",
     "Increment": "metaxy_core.store.increment",
     "Progress": "metaxy_core.store.progress",
     "Same": "metaxy_core.store.tolerance",
@@ -53,6 +56,7 @@ _LAZY = {
 
 __all__ = [
     "BaseFeature",
+    "Claim",
     "Commit",
     "Config",
     "Counts",
@@ -67,6 +71,7 @@ __all__ = [
     "FieldKey",
     "FieldSpec",
     "FieldsMapping",
+    "HeldClaim",
     "Increment",
     "Lineage",
     "MetadataStore",

@@ -28,6 +28,10 @@ ERROR: Final = "metaxy_error"
 FAILED_AT: Final = "metaxy_failed_at"
 ATTEMPTS: Final = "metaxy_attempts"
 
+# In a feature's table of claimed records, and where they are told apart.
+CLAIM: Final = "metaxy_claim"
+OWN: Final = "metaxy_own"
+
 # Inside one comparison.
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
@@ -72,6 +76,11 @@ def parents_table(table: str) -> str:
 def attempts_table(table: str) -> str:
     """Table in which failed attempts at a feature's records are kept."""
     return f"metaxy__attempts__{table}"
+
+
+def claimed_table(table: str) -> str:
+    """Table of the records that runs have claimed."""
+    return f"metaxy__claimed__{table}"
 
 
 def left_table(table: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from metaxy_core.cli import (
+    claims,
     compact,
     delete,
     describe,
@@ -144,6 +145,7 @@ app.command(
     epilog="[bold]metaxy lock --check[/bold]: for CI, 1 where the lock file is out of date.",
 )(lock.lock)
 app.add_typer(graph.app, name="graph", help="Draw the graph of features, or compare two of them.")
+app.add_typer(claims.app, name="claims", help="Records that runs have taken, and giving them back.")
 app.add_typer(migrate.app, name="migrate", help="Carry records over to refactored definitions.")
 
 

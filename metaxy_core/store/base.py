@@ -12,6 +12,7 @@ from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.attempts import AttemptCalls
 from metaxy_core.store.calls.changes import ChangeCalls
+from metaxy_core.store.calls.claims import ClaimCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
 from metaxy_core.store.calls.explanations import ExplanationCalls
 from metaxy_core.store.calls.migrations import MigrationCalls
@@ -26,6 +27,7 @@ class MetadataStore(
     PlanCalls,
     ExplanationCalls,
     AttemptCalls,
+    ClaimCalls,
     ChangeCalls,
     MigrationCalls,
     RecordCalls,

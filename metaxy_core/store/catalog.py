@@ -139,14 +139,18 @@ class Catalog:
         return used
 
     def next_commit(self, transaction: Transaction) -> int:
-        """The id that the transaction's commit will have; only own commits count."""
+        """The id that the transaction's commit will have."""
+        return self.newest(transaction) + 1
+
+    def newest(self, snapshot: Snapshot) -> int:
+        """The id of the newest own commit; 0 where there is none."""
 
         def query() -> ir.Table:
             commits = self._tables[COMMITS]
             return commits.agg(last=commits[sc.COMMIT].max())
 
-        (row,) = self._tables.rows(transaction, query, ("next commit",))
-        return int(row["last"] or 0) + 1
+        rows = self._tables.rows(snapshot, query, ("newest commit",))
+        return int(rows[0]["last"] or 0) if rows else 0
 
     def add(self, transaction: Transaction, commit: Commit) -> None:
         """Record a commit."""

@@ -15,6 +15,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Transaction
+from metaxy_core.store.claim_log import forget_records
 from metaxy_core.store.commits import DELETE, HARD_DELETE, Commit
 from metaxy_core.store.committing import Committing
 from metaxy_core.store.frames import to_arrow
@@ -145,6 +146,7 @@ class Deleting(Committing):
         staged = self._backend.stage("metaxy_erased_ids", ids)
         try:
             erased = transaction.remove(table, staged, columns) if transaction.has(table) else 0
+            forget_records(transaction, source.feature, staged, columns)
             if not is_layered(transaction):
                 return erased
             shown = live_records(source).semi_join(staged, list(columns))

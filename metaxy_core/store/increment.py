@@ -61,6 +61,8 @@ class Increment(IncrementNames):
         feature: key of the feature.
         counts: how many records of each kind there are.
         failed: how many more are new or stale, but left out by ``max_attempts``.
+        claimed: how many more are new or stale, but left out because another owner's claim holds
+            them; 0 where no ``claim`` was given.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class Increment(IncrementNames):
         orphaned: ir.Table | None = None,
         counts: Counts,
         failed: int = 0,
+        claimed: int = 0,
         kept: Sequence[ir.Table] = (),
     ) -> None:
         self.feature: FeatureKey = plan.key
         self.counts = counts
         self.failed = failed
+        self.claimed = claimed
         self._plan = plan
         self._feature_version = feature_version
         self._backend = backend
@@ -150,6 +154,35 @@ class Increment(IncrementNames):
         for batch in self._backend.stream(self._backend.sql(lambda: wanted), size):
             if batch.num_rows:
                 yield pl.DataFrame(self._presented(batch, changed=True))
+
+    @property
+    def kept(self) -> ir.Table:
+        """The rows with their status, as the store keeps them."""
+        return self._rows
+
+    def reduced(self, rows: ir.Table, counts: Counts, claimed: int) -> Increment:
+        """The same increment of fewer rows; this one gives its orphans away and is closed.
+
+        Args:
+            rows: the rows that stay, kept in the backend.
+            counts: how many of each kind these are.
+            claimed: how many went because of claims.
+        """
+        self._check_open()
+        self._release.detach()
+        self._backend.drop(self._rows)
+        kept = [rows] if self._orphaned is None else [rows, self._orphaned]
+        return Increment(
+            self._plan,
+            self._feature_version,
+            self._backend,
+            rows=rows,
+            orphaned=self._orphaned,
+            counts=counts,
+            failed=self.failed,
+            claimed=claimed,
+            kept=kept,
+        )
 
     def close(self) -> None:
         """Release the rows before the object goes; frames already fetched stay."""

@@ -178,6 +178,10 @@ class LayeredBackend:
         with ExitStack() as staged, primary as own, ExitStack() as opened:
             yield LayeredTransaction(own, self._opened(own, opened, staged))
 
+    def check_writable(self) -> None:
+        """Refuse where the store itself is for reading only."""
+        self._primary.check_writable()
+
     def _opened(self, own: Snapshot, opened: ExitStack, staged: ExitStack) -> tuple[Layer, ...]:
         """The fallbacks: in the store's own snapshot, or copied from theirs as they are needed."""
         found = []

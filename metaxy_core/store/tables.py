@@ -21,6 +21,7 @@ DEFINITIONS: Final = "metaxy__definitions"
 SNAPSHOTS: Final = "metaxy__snapshots"
 MIGRATIONS: Final = "metaxy__migrations"
 SETTLED: Final = "metaxy__settled"
+CLAIMS: Final = "metaxy__claims"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -76,6 +77,15 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "awaited": "int64",
         "checksum": "int64",
         "settled_at": _TIME,
+    },
+    CLAIMS: {
+        "claim": "string",
+        "owner": "string",
+        "feature": "string",
+        "work": "string",
+        "since": "int64",
+        "claimed_at": _TIME,
+        "expires_at": _TIME,
     },
 }
 

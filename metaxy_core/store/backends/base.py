@@ -80,6 +80,9 @@ class Backend(Protocol):
             wait: whether to wait for others that hold the database.
         """
 
+    def check_writable(self) -> None:
+        """Refuse, as ``transaction`` would, where the database was opened for reading only."""
+
     def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
         """The SQL of an expression; built once per key where one is given."""
 

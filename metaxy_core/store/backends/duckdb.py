@@ -123,13 +123,17 @@ class DuckDBBackend:
     @contextmanager
     def transaction(self, *, wait: bool = True) -> Iterator[DuckDBSession]:
         """Attach the file for one change."""
+        self.check_writable()
+        with self.turn, self._attached(read_only=False, wait=wait), self._begun() as session:
+            yield session
+
+    def check_writable(self) -> None:
+        """Refuse what changes a store that was opened for reading."""
         if self._read_only:
             raise ReadOnlyStore(
                 f"The store {self.address!r} was opened with read_only=True; "
                 f"open it without to write."
             )
-        with self.turn, self._attached(read_only=False, wait=wait), self._begun() as session:
-            yield session
 
     def close(self) -> None:
         """Close the connection; kept increments are gone."""

@@ -10,6 +10,8 @@ from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.arguments import checked_count
+from metaxy_core.store.claiming import Claiming
+from metaxy_core.store.claims import Claim, checked_claim
 from metaxy_core.store.increment import Increment
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
@@ -32,6 +34,7 @@ class UpdateCalls(Calls):
         stale_if: str | None = None,
         limit: int | None = None,
         max_attempts: int | None = None,
+        claim: Claim | None = None,
     ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
 
@@ -49,6 +52,9 @@ class UpdateCalls(Calls):
                 runs walk through the backlog.
             max_attempts: leave out records that failed so many times or more at their present
                 provenance (see ``record_failure``); ``Increment.failed`` tells how many.
+            claim: take the new and stale records for an owner, and leave out what another one has
+                taken; ``Increment.claimed`` tells how many those are. With ``limit``, the first
+                ones that nobody else has.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
@@ -57,6 +63,7 @@ class UpdateCalls(Calls):
             UnknownFeature: the graph does not hold the feature.
             ExternalFeature: the feature is another project's.
             InvalidSamples: samples for a feature that has deps, or none for a root.
+            ReadOnlyStore: a claim in a store that was opened for reading.
             DataError: the samples have missing, NULL or repeated ids, or lack versions.
 
         Example:
@@ -85,8 +92,12 @@ class UpdateCalls(Calls):
             checked_count("limit", limit),
             checked_count("max_attempts", max_attempts),
         )
+        claim = checked_claim(claim)
         with self._parts.backend.turn:
-            return self._resolution(graph, plan, wanted).increment(self._samples(plan, samples))
+            frame = self._samples(plan, samples)
+            if claim is not None:
+                return Claiming(graph, plan, self._parts, wanted, claim).increment(frame)
+            return self._resolution(graph, plan, wanted).increment(frame)
 
     def progress(self, feature: KeyLike, samples: Any = None) -> Progress:
         """How far a feature is: the share of its expected records that are up to date.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any
 import pytest
 
 import metaxy_core as mx
+
+Start = Callable[..., subprocess.Popen[str]]
+SCRIPTS = Path(__file__).parent / "processes"
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +67,19 @@ def prod(place: Place) -> mx.MetadataStore:
 def at(project: Any) -> Callable[[mx.MetadataStore], Any]:
     """The words of a project for any store."""
     return type(project)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a script of ours as a process; none outlives the test."""
+    with ExitStack() as running:
+
+        def process(script: str, *arguments: object) -> subprocess.Popen[str]:
+            command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
+            pipe = subprocess.PIPE
+            started = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            running.enter_context(started)
+            running.callback(started.kill)
+            return started
+
+        yield process

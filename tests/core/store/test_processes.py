@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +16,8 @@ from metaxy_core.errors import StoreLocked, TransientError
 
 if TYPE_CHECKING:
     from tests.conftest import Project
+    from tests.core.store.conftest import Start
 
-Start = Callable[..., subprocess.Popen[str]]
-SCRIPTS = Path(__file__).parent / "processes"
 ROWS = 50
 
 
@@ -33,22 +29,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def video(project: Project) -> type[mx.Feature]:
     return project.feature("video", columns={"path": str})
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a script of ours as a process; none outlives the test."""
-    with ExitStack() as running:
-
-        def process(script: str, *arguments: object) -> subprocess.Popen[str]:
-            command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
-            pipe = subprocess.PIPE
-            started = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-            running.enter_context(started)
-            running.callback(started.kill)
-            return started
-
-        yield process
 
 
 def acknowledged(process: subprocess.Popen[str]) -> list[int]:
