@@ -136,7 +136,7 @@ def enriched_assets(
         for spec in keyed.specs
         if spec.key in by_key
     }
-    return _with_deps(keyed.map_asset_specs(enrich), missing)
+    return with_deps(keyed.map_asset_specs(enrich), missing)
 
 
 def _features(
@@ -179,7 +179,7 @@ def _missing_deps(
     return [key for key in dep_keys(feature, translator) if key not in present]
 
 
-def _with_deps(
+def with_deps(
     assets: dg.AssetsDefinition, missing: Mapping[dg.AssetKey, Sequence[dg.AssetKey]]
 ) -> dg.AssetsDefinition:
     """Add deps, and leave inputs what they are.

@@ -108,6 +108,55 @@ class InvalidOptions(AssetError):
     """Options of ``metaxify`` that do not fit what it decorates."""
 
 
+class NoFeatures(AssetError, UnknownFeature):
+    """Features that were to be loaded and are not there."""
+
+    @classmethod
+    def from_modules(cls, modules: Sequence[str]) -> Self:
+        """The modules have none."""
+        return cls(
+            f"load_feature_assets found no feature in {_listing(modules)}: define or import "
+            f"features there, or pass the module or package that does."
+        )
+
+    @classmethod
+    def from_graphs(cls, features: Sequence[str]) -> Self:
+        """The features do not belong together."""
+        return cls(
+            f"load_feature_assets found features of several graphs ({_listing(features)}); pass "
+            f"the modules of one graph at a time, or the graph."
+        )
+
+    @classmethod
+    def from_function(cls, feature: object, chosen: Sequence[object]) -> Self:
+        """A function for a feature that is not loaded."""
+        return cls(
+            f"load_feature_assets was given a function for '{feature}', which is not among the "
+            f"features that it loads ({_listing(chosen)}); widen the selection, or leave the "
+            f"function out."
+        )
+
+
+class ContradictingAssets(AssetError):
+    """Two assets that both hold one feature."""
+
+    @classmethod
+    def from_function(cls, feature: object, asset: str) -> Self:
+        """A function is given, and the module has an asset."""
+        return cls(
+            f"Feature '{feature}' has a function in functions= and the asset {asset!r} in the "
+            f"module; remove one of them."
+        )
+
+    @classmethod
+    def from_assets(cls, feature: object, assets: Sequence[str]) -> Self:
+        """The assets do not say which of them holds which records."""
+        return cls(
+            f"Feature '{feature}' is held by the assets {_listing(assets)}, which do not share its "
+            f"records; remove all but one, or give each a where= of its own."
+        )
+
+
 class InvalidWhere(AssetError):
     """An asset's share of a feature that cannot be told from the rest."""
 

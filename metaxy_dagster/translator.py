@@ -82,7 +82,7 @@ class MetaxyTranslator:
     ) -> dg.AutomationCondition[Any] | None:
         """When Dagster materializes the asset by itself: never, unless overridden."""
         del definition
-        return None  # noqa: RET501 - what an override returns is not None
+        return None
 
     def pool(self, definition: FeatureDefinition) -> str | None:
         """The pool that limits how many of the asset's steps run at once: none.
@@ -90,4 +90,4 @@ class MetaxyTranslator:
         It is given to assets that are made of functions; one that exists already has its own.
         """
         del definition
-        return None  # noqa: RET501 - what an override returns is not None
+        return None

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+import metaxy_dagster as mxd
+
 
 def values(result, key):
     (event,) = [
