@@ -313,7 +313,9 @@ def test_a_where_over_a_column_that_is_not_known_beforehand_is_refused(shop):
         mxd.metaxify(shop.Frames, where={"size": 1})(lambda: None)
 
     with shop.graph.use():
-        spec = mx.FeatureSpec(key="m", id_columns=["camera", "number"], deps=[shop.Frames], fields=["x"])
+        spec = mx.FeatureSpec(
+            key="m", id_columns=["camera", "number"], deps=[shop.Frames], fields=["x"]
+        )
 
         class Mood(mx.Feature, spec=spec):
             number: int
