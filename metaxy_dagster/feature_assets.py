@@ -186,8 +186,10 @@ def _given(
             store_key=store_key,
             io_manager_key=io_manager_key,
         )
-        is_made = isinstance(function, FeatureAsset) and _is_made(function)
-        given[key] = function if is_made else decorate(function)
+        if isinstance(function, FeatureAsset) and _is_made(function):
+            given[key] = function
+        else:
+            given[key] = decorate(function)
     return given
 
 

@@ -132,15 +132,13 @@ def increment_output(
         log: where the plan is told before the work begins.
         part: the records that the work is about.
     """
-    found, tally = resolved(store, feature, samples, part), Tally()
-    tally.add(found.increment)
-    tally.counts = found.counts
+    increment, tally = resolved(store, feature, samples, part), Tally()
+    tally.add(increment)
     log(_plan_text(feature, tally))
-    if tally.preview is not None:
-        log(f"{feature}, first records to do:\n\n{tally.preview}")
-    frames = frames_of(feature, work(found.increment)) if found.counts.to_process else iter(())
+    log_preview(feature, tally, log)
+    frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
     frames = owned(feature, frames, part)
-    return IncrementOutput(feature, store, frames, tally, found.orphaned, part=part)
+    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned, part=part)
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:
@@ -178,6 +176,12 @@ def _is_frame(value: Any) -> bool:
     if isinstance(value, _FRAMES):
         return True
     return nw.from_native(value, pass_through=True) is not value
+
+
+def log_preview(feature: FeatureName, tally: Tally, log: Log) -> None:
+    """Tell the first records there are to do, if there are any."""
+    if tally.preview is not None:
+        log(f"{feature}, first records to do:\n\n{tally.preview}")
 
 
 def _plan_text(feature: FeatureName, tally: Tally) -> str:

@@ -12,7 +12,7 @@ from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Increment
 from metaxy_core.system_columns import CHANGED_FIELDS, PROVENANCE, PROVENANCE_BY_FIELD
 from metaxy_dagster.feature_name import FeatureName
-from metaxy_dagster.increments import IncrementOutput, Log, Tally
+from metaxy_dagster.increments import IncrementOutput, Log, Tally, log_preview
 from metaxy_dagster.slices import WHOLE, Slice
 from metaxy_dagster.slicing import stored_ids
 
@@ -68,10 +68,13 @@ class _Samples:
                 continue
             table = to_arrow(self._feature.key, self._part.of_samples(self._feature, table))
             increment = self._store.resolve_update(self._feature, table)
+            is_first = self.tally.preview is None
             self._increment = increment
             self._seen.append(pl.DataFrame(table.select(self._ids)))
             self.tally.add(increment)
             self._log(f"{self._feature}: {self.tally} among the samples so far.")
+            if is_first:
+                log_preview(self._feature, self.tally, self._log)
             if increment.counts.to_process:
                 yield pl.concat([increment.new, increment.stale.drop(CHANGED_FIELDS)])
         self._add_up()

@@ -111,7 +111,9 @@ def test_the_increment_is_previewed_in_the_log_and_on_the_page(lab, media):
     assert len(rows) == 5
     assert {row.split(" | ")[2].strip(" |") for row in rows} == {"text"}
     assert (gap, more) == ("", "… and 3 more")
+    samples = lab.metadata(result, lab.VIDEO)["metaxy/increment"]
     messages = [record.user_message for record in lab.instance.all_logs(result.run_id)]
+    assert f"example/video, first records to do:\n\n{samples}" in messages
     assert f"example/transcript, first records to do:\n\n{shown}" in messages
 
 
