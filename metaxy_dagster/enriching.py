@@ -9,7 +9,7 @@ import dagster as dg
 
 from metaxy_core.keys import FeatureKey
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
-from metaxy_dagster.feature_name import FEATURE, FeatureName, named_feature
+from metaxy_dagster.feature_name import FEATURE, FeatureName, named_feature, plain_value
 from metaxy_dagster.metadata import AssetKeyOf, definition_metadata
 from metaxy_dagster.run_metadata import STORAGE_KIND
 from metaxy_dagster.slices import WHERE, slice_where
@@ -67,7 +67,7 @@ def enriched_spec(
         translator: what Dagster should call things.
     """
     definition = feature.definition
-    slice_where(feature, spec.metadata.get(WHERE))
+    slice_where(feature, plain_value(spec.metadata, WHERE))
     metadata = {
         **translator.metadata(definition),
         **({} if translator.store_kind is None else {STORAGE_KIND: translator.store_kind}),
@@ -169,7 +169,7 @@ def _new_key(spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTransla
     """
     if len(spec.key.path) > 1:
         return spec.key
-    return own_key(feature, translator, spec.metadata.get(WHERE))
+    return own_key(feature, translator, plain_value(spec.metadata, WHERE))
 
 
 def _missing_deps(

@@ -11,11 +11,18 @@ import dagster as dg
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey, KeyLike
 from metaxy_dagster.errors import ContradictingAssets, NoFeatures
-from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature
+from metaxy_dagster.feature_name import (
+    FEATURE,
+    FeatureName,
+    feature_name,
+    named_feature,
+    plain_value,
+)
 from metaxy_dagster.linking import linked_assets
 from metaxy_dagster.metadata import FEATURE_VERSION
 from metaxy_dagster.metaxify import IO_MANAGER_KEY, STORE_KEY, metaxify
 from metaxy_dagster.modules import assets_in, features_in
+from metaxy_dagster.slices import WHERE
 from metaxy_dagster.translator import MetaxyTranslator
 
 FeatureAsset = dg.AssetsDefinition | dg.AssetSpec
@@ -55,7 +62,7 @@ def external_feature(
     names = translator or MetaxyTranslator()
     name = feature_name(feature, str(feature))
     key = attributes.pop("key", names.asset_key(name.definition))
-    metadata = {**attributes.pop("metadata", {}), "metaxy/feature": name}
+    metadata = {**attributes.pop("metadata", {}), FEATURE: name}
     spec = dg.AssetSpec(key, metadata=metadata, **attributes)
     told = metaxify(spec, translator=names).with_io_manager_key(io_manager_key)
     return told.replace_attributes(key=key)
@@ -218,7 +225,7 @@ def _check_shared(key: FeatureKey, several: Sequence[FeatureAsset]) -> None:
     """Several assets may feed one feature, each its own slice."""
     if len(several) > 1:
         shares = [
-            str(dict(spec.metadata.get("metaxy/where") or {}))
+            str(plain_value(spec.metadata, WHERE) or {})
             for asset in several
             for spec in specs_of(asset)
             if named_feature(spec.metadata, _title(asset)) == str(key)

@@ -10,7 +10,7 @@ import dagster as dg
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
-from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature
+from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature, plain_value
 from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of, owned
 from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
@@ -78,7 +78,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
     def _opened(self, context: dg.OutputContext, obj: Any) -> Iterator[IncrementOutput]:
         if not isinstance(obj, IncrementOutput):
             feature = _output_feature(context)
-            where = slice_where(feature, context.definition_metadata.get(WHERE))
+            where = slice_where(feature, plain_value(context.definition_metadata, WHERE))
             part = where & output_slice(context, feature)
             with self.store.open() as store:
                 yield _given_output(feature, store, obj, context.log.info, part)
@@ -135,5 +135,5 @@ def _input_feature(context: dg.InputContext) -> tuple[FeatureName, Slice]:
     described = {} if upstream is None else upstream.definition_metadata
     named = named_feature(described, asset)
     if named is not None:
-        return named, slice_where(named, described.get(WHERE))
+        return named, slice_where(named, plain_value(described, WHERE))
     return feature_name(asset, asset), WHOLE

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from metaxy_core.store.schema import arrow_type
 from metaxy_dagster.errors import InvalidPartitionExpr
-from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.feature_name import FeatureName, plain_value
 from metaxy_dagster.slices import WHOLE, AnyOf, During, Scalar, Slice
 
 PARTITION_EXPR: Final = "partition_expr"
@@ -30,7 +30,9 @@ def input_slice(context: dg.InputContext, feature: FeatureName) -> Slice:
         return WHOLE
     upstream = context.upstream_output
     described = {} if upstream is None else upstream.definition_metadata
-    expression = {**described, **context.definition_metadata}.get(PARTITION_EXPR)
+    expression = plain_value({**described, **context.definition_metadata}, PARTITION_EXPR)
+    if expression is None:
+        return WHOLE
     return partition_slice(
         feature, expression, context.asset_partitions_def, context.asset_partition_keys
     )
@@ -40,7 +42,9 @@ def output_slice(context: dg.OutputContext, feature: FeatureName) -> Slice:
     """The slice that an output's partitions stand for."""
     if not context.has_asset_key or not context.has_asset_partitions:
         return WHOLE
-    expression = context.definition_metadata.get(PARTITION_EXPR)
+    expression = plain_value(context.definition_metadata, PARTITION_EXPR)
+    if expression is None:
+        return WHOLE
     return partition_slice(
         feature, expression, context.asset_partitions_def, context.asset_partition_keys
     )
@@ -51,7 +55,7 @@ def run_slice(context: dg.AssetExecutionContext, feature: FeatureName) -> Slice:
     if not context.has_partition_key and not context.has_partition_key_range:
         return WHOLE
     (spec,) = context.assets_def.specs
-    expression = spec.metadata.get(PARTITION_EXPR)
+    expression = plain_value(spec.metadata, PARTITION_EXPR)
     partitions = context.assets_def.partitions_def
     if expression is None or partitions is None:
         return WHOLE
@@ -68,16 +72,13 @@ def partition_slice(
 
     Args:
         feature: the feature.
-        expression: the column by which it is partitioned, or one for each dimension; None where
-            partitions are no matter of a column, and the whole feature is meant.
+        expression: the column by which it is partitioned, or one for each dimension.
         partitions: how it is partitioned.
         keys: the partitions.
 
     Raises:
         InvalidPartitionExpr: the expression does not fit the partitions.
     """
-    if expression is None:
-        return WHOLE
     if not isinstance(partitions, dg.MultiPartitionsDefinition):
         if not isinstance(expression, str):
             raise InvalidPartitionExpr.from_value(feature, expression, "the name of one column")

@@ -70,7 +70,7 @@ def commit_metadata(
 def _run_of(commit: Commit) -> dict[str, Any]:
     """A link to the run that did a commit, where it was one of this Dagster's."""
     run = commit.materialization_id
-    if run is None or not dg.AssetExecutionContext.get().instance.has_run(run):
+    if run is None or not dg.OpExecutionContext.get().instance.has_run(run):
         return {}
     return {"metaxy/state_run": dg.MetadataValue.dagster_run(run)}
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Final, Self
 
-import dagster as dg
-
 from metaxy_core.specs.filter import parse_filter
 from metaxy_dagster.errors import InvalidInput
+from metaxy_dagster.feature_name import plain_value
 
 COLUMNS: Final = "columns"
 FILTERS: Final = "filters"
@@ -52,15 +51,15 @@ class InputSelection:
             InvalidFilter: the filter does not parse.
         """
         _check_spelling(name, metadata)
-        found = {key: _plain(metadata[key]) for key in _KNOWN if metadata.get(key) is not None}
-        columns, filters = found.get(COLUMNS), found.get(FILTERS)
+        columns, filters = plain_value(metadata, COLUMNS), plain_value(metadata, FILTERS)
         if columns is not None and not _are_names(columns):
             raise InvalidInput.from_value(name, COLUMNS, columns, "a list of column names")
         if filters is not None:
             if not isinstance(filters, str):
                 raise InvalidInput.from_value(name, FILTERS, filters, "SQL text")
             parse_filter(filters)
-        size = found.get(BATCH_SIZE, DEFAULT_BATCH_SIZE)
+        size = plain_value(metadata, BATCH_SIZE)
+        size = DEFAULT_BATCH_SIZE if size is None else size
         if type(size) is not int or size < 1:
             raise InvalidInput.from_value(name, BATCH_SIZE, size, "a whole number of rows from 1")
         return cls(None if columns is None else tuple(columns), filters, size)
@@ -80,10 +79,6 @@ def both(first: str | None, second: str | None) -> str | None:
     if first is None or second is None:
         return first or second
     return f"({first}) AND ({second})"
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, dg.MetadataValue) else value
 
 
 def _are_names(value: Any) -> bool:

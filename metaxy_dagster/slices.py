@@ -188,7 +188,7 @@ def slice_where(feature: FeatureName, where: Mapping[str, Any] | None) -> Slice:
 def _check_column(feature: FeatureName, column: str) -> None:
     """A slice's column has to be known of records that are not computed yet, and to be stored."""
     definition, plan = feature.definition, feature.plan
-    if column in feature.spec.id_columns:
+    if column in plan.grain:
         return
     if not definition.has_open_columns and definition.column(column) is None:
         raise InvalidWhere.from_column(feature, column, "its table will not hold that column")

@@ -128,3 +128,22 @@ def test_an_asset_tells_its_kind_of_store_before_it_ran(lab, media):
 
     assert spec.metadata["dagster/storage_kind"] == "duckdb"
     assert spec.metadata["dagster/table_name"] == "example__video"
+
+
+def test_an_op_outside_of_assets_writes_a_feature_and_accounts_for_it(lab, media):
+    out = dg.Out(io_manager_key="metaxy_io_manager", metadata={"metaxy/feature": media.Video})
+
+    @dg.op(out=out)
+    def clips():
+        return lab.clips(lab.samples)
+
+    @dg.job(resource_defs=lab.resources)
+    def fill():
+        clips()
+
+    result = fill.execute_in_process(instance=lab.instance)
+
+    (event,) = [event for event in result.all_events if event.event_type_value == "HANDLED_OUTPUT"]
+    metadata = event.event_specific_data.metadata
+    assert metadata["metaxy/state_run"] == dg.MetadataValue.dagster_run(result.run_id)
+    assert metadata["metaxy/commits"].value == [1]
