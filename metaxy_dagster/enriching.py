@@ -174,13 +174,13 @@ def _new_key(spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTransla
 
 def _missing_deps(
     spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTranslator
-) -> list[dg.AssetKey]:
+) -> list[dg.AssetDep]:
     present = {dep.asset_key for dep in spec.deps} | {spec.key}
-    return [key for key in dep_keys(feature, translator) if key not in present]
+    return [dg.AssetDep(key) for key in dep_keys(feature, translator) if key not in present]
 
 
 def with_deps(
-    assets: dg.AssetsDefinition, missing: Mapping[dg.AssetKey, Sequence[dg.AssetKey]]
+    assets: dg.AssetsDefinition, missing: Mapping[dg.AssetKey, Sequence[dg.AssetDep]]
 ) -> dg.AssetsDefinition:
     """Add deps, and leave inputs what they are.
 
@@ -190,7 +190,9 @@ def with_deps(
     if not any(missing.values()):
         return assets
     if not isinstance(assets.node_def, dg.OpDefinition):
-        names = ", ".join(key.to_user_string() for keys in missing.values() for key in keys)
+        names = ", ".join(
+            dep.asset_key.to_user_string() for deps in missing.values() for dep in deps
+        )
         raise InvalidOptions(
             f"Dagster cannot add deps to the graph-backed asset {assets.node_def.name!r}, which "
             f"lacks {names}: let its graph take them as inputs."

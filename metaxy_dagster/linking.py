@@ -70,16 +70,20 @@ def _linked(asset: FeatureAsset, slices: Slices) -> FeatureAsset:
     if not wanted:
         return asset
     if isinstance(asset, dg.AssetSpec):
-        deps = [other for dep in asset.deps for other in slices.get(dep.asset_key, [dep])]
+        deps = [other for dep in asset.deps for other in _each(dep, slices)]
         return _traced(asset.replace_attributes(deps=deps), slices)
     missing = {
-        spec.key: [
-            key for dep in spec.deps if dep.asset_key in wanted for key in slices[dep.asset_key][1:]
-        ]
+        spec.key: [other for dep in spec.deps for other in _each(dep, slices)[1:]]
         for spec in asset.specs
     }
     first = asset.with_attributes(asset_key_replacements={key: slices[key][0] for key in wanted})
     return with_deps(first, missing).map_asset_specs(lambda spec: _traced(spec, slices))
+
+
+def _each(dep: dg.AssetDep, slices: Slices) -> list[dg.AssetDep]:
+    """A dep on each slice in the place of the one on their feature; any other dep stays."""
+    keys = slices.get(dep.asset_key, [dep.asset_key])
+    return [dg.AssetDep(key, partition_mapping=dep.partition_mapping) for key in keys]
 
 
 def _traced(spec: dg.AssetSpec, slices: Slices) -> dg.AssetSpec:

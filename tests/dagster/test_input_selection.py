@@ -12,6 +12,7 @@ import pytest
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
+from metaxy_dagster.selecting import InputSelection
 
 NAMES = ["a", "b", "c", "d", "e"]
 
@@ -124,9 +125,7 @@ def test_batches_of_anything_else_are_refused():
         mxd.batches_of(dict)
 
 
-@pytest.mark.parametrize(
-    "annotation", [pl.DataFrame, pl.LazyFrame, pa.RecordBatchReader, Iterator[pl.DataFrame]]
-)
+@pytest.mark.parametrize("annotation", [pl.LazyFrame, Iterator[pl.DataFrame]])
 def test_a_column_that_is_not_there_is_told_when_the_input_is_loaded(
     lab, media, written, annotation
 ):
@@ -150,9 +149,14 @@ def test_a_column_that_is_not_there_is_told_when_the_input_is_loaded(
         ({"column": ["path"]}, r"Input 'video' has metadata 'column'.*write 'columns'"),
     ],
 )
-def test_metadata_that_says_nothing_loadable_is_refused(lab, media, written, metadata, message):
+def test_metadata_that_says_nothing_loadable_is_refused(metadata, message):
     with pytest.raises(mx.MetaxyError, match=message):
-        loaded(lab, media, written, pl.DataFrame, **metadata)
+        InputSelection.from_metadata("video", metadata)
+
+
+def test_an_input_with_such_metadata_is_not_loaded(lab, media, written):
+    with pytest.raises(mxd.AssetError, match=r"Input 'video' has metadata 'filter'"):
+        loaded(lab, media, written, pl.DataFrame, filter="video_id = 'a'")
 
 
 def test_metadata_values_and_other_metadata_are_fine(lab, media, written):

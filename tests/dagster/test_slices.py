@@ -287,6 +287,21 @@ def test_linked_assets_depend_on_all_of_them_and_load_the_whole_feature(lab, sho
     assert len(stored(lab, shop.Faces)) == 3
 
 
+def test_a_linked_dep_keeps_its_partition_mapping(lab, shop):
+    mapping = dg.LastPartitionMapping()
+    deps = [dg.AssetDep(FRAMES, partition_mapping=mapping)]
+    report = dg.asset(name="report", deps=deps)(lambda: None)
+    sides = [camera(lab, shop, side, {}) for side in ("left", "right")]
+
+    *_, linked, spec = mxd.linked_assets([*sides, report, dg.AssetSpec("page", deps=deps)])
+
+    for found in (next(iter(linked.specs)), spec):
+        assert {dep.asset_key: dep.partition_mapping for dep in found.deps} == {
+            LEFT: mapping,
+            RIGHT: mapping,
+        }
+
+
 def test_a_plain_asset_tells_its_share_in_its_metadata(lab, shop):
     @mxd.metaxify()
     @dg.asset(
