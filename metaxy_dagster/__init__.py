@@ -1,8 +1,11 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
+from metaxy_dagster.batches import batches_of
 from metaxy_dagster.errors import AssetError
+from metaxy_dagster.feature_assets import external_feature, load_feature_assets
 from metaxy_dagster.increments import Children
 from metaxy_dagster.io_manager import MetaxyIOManager
+from metaxy_dagster.linking import linked_assets
 from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import MetaxyStoreResource
@@ -14,6 +17,10 @@ __all__ = [
     "MetaxyIOManager",
     "MetaxyStoreResource",
     "MetaxyTranslator",
+    "batches_of",
     "data_version",
+    "external_feature",
+    "linked_assets",
+    "load_feature_assets",
     "metaxify",
 ]

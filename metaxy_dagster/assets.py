@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 import dagster as dg
 
-from metaxy_dagster.enriching import asset_keys, dep_keys, enriched_spec
+from metaxy_dagster.enriching import asset_keys, enriched_spec, missing_dep_keys, own_key
 from metaxy_dagster.errors import (
     InvalidOptions,
     MissingIncrement,
@@ -23,8 +23,10 @@ from metaxy_dagster.errors import (
 from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_name
 from metaxy_dagster.functions import AssetFunction, asset_function, combined_signature
 from metaxy_dagster.increments import IncrementOutput, frames_of, increment_output
+from metaxy_dagster.partition_slices import run_slice
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
+from metaxy_dagster.slices import WHERE, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 
 Orphans = Literal["keep", "delete"]
@@ -47,6 +49,8 @@ class AssetOptions(TypedDict, total=False):
     code_version: str
     automation_condition: dg.AutomationCondition[Any]
     freshness_policy: dg.FreshnessPolicy
+    partitions_def: dg.PartitionsDefinition[Any]
+    backfill_policy: dg.BackfillPolicy
     retry_policy: dg.RetryPolicy
     pool: str
     op_tags: Mapping[str, Any]
@@ -65,6 +69,7 @@ class Settings:
         store_key: key of the store resource.
         io_manager_key: key of the IO manager.
         translator: what Dagster should call things.
+        where: the value of some columns in all records that the asset handles.
     """
 
     samples: Callable[..., Any] | None
@@ -72,6 +77,7 @@ class Settings:
     store_key: str
     io_manager_key: str
     translator: MetaxyTranslator
+    where: Mapping[str, Any] | None = None
 
 
 def increment_asset(
@@ -89,6 +95,7 @@ def increment_asset(
         AssetError: function, feature and options do not fit together.
     """
     _check_options(feature, options)
+    slice_where(feature, settings.where)
     work = asset_function(function, feature)
     samples = None if settings.samples is None else asset_function(settings.samples, feature)
     _check_parameters(feature, work, samples)
@@ -97,15 +104,21 @@ def increment_asset(
     further = list(options.get("deps", ()))
     taken = {asset_in.key for asset_in in ins.values()}
     taken |= {dg.AssetDep.from_coercible(dep).asset_key for dep in further}
-    deps = [key for key in dep_keys(feature, settings.translator) if key not in taken]
+    missing = missing_dep_keys(feature, settings.translator, further)
+    deps = [key for key in missing if key not in taken]
+    pool = settings.translator.pool(feature.definition)
     asset: dg.AssetsDefinition = dg.asset(
-        key=_asset_key(feature, settings.translator, options),
+        key=_asset_key(feature, settings, options),
         ins=ins,
         deps=[*further, *deps],
         io_manager_key=settings.io_manager_key,
         description=_description(function, feature, settings, options),
-        metadata={**options.get("metadata", {}), FEATURE: feature},
-        **_passed_on(options),
+        metadata={
+            **options.get("metadata", {}),
+            FEATURE: feature,
+            **({} if settings.where is None else {WHERE: dict(settings.where)}),
+        },
+        **({} if pool is None else {"pool": pool}) | _passed_on(options),
     )(_compute(feature, work, samples, settings, options))
     return asset.map_asset_specs(lambda spec: enriched_spec(spec, feature, settings.translator))
 
@@ -121,9 +134,11 @@ def _compute(
     options: AssetOptions,
 ) -> Callable[..., IncrementOutput]:
     """The function that Dagster calls: resolve, and hand the work on to the IO manager."""
+    where = slice_where(feature, settings.where)
 
     def compute(context: dg.AssetExecutionContext, **arguments: Any) -> IncrementOutput:
         started = time.monotonic()
+        part = where & run_slice(context, feature)
         with ExitStack() as opened:
             store = opened.enter_context(arguments[settings.store_key].open())
             if work.takes_increment:
@@ -133,10 +148,11 @@ def _compute(
                     None if samples is None else samples.call(context, arguments),
                     lambda increment: work.call(context, arguments, increment),
                     context.log.info,
+                    part,
                 )
             else:
                 frames = frames_of(feature, work.call(context, arguments))
-                output = samples_output(feature, store, frames, context.log.info)
+                output = samples_output(feature, store, frames, context.log.info, part)
             output.deletes_orphans = settings.orphans == "delete"
             output.opened, output.started = opened.pop_all(), started
             return output
@@ -155,12 +171,10 @@ def _compute(
 # --------------------------------------------------------------------------- defining
 
 
-def _asset_key(
-    feature: FeatureName, translator: MetaxyTranslator, options: AssetOptions
-) -> dg.AssetKey:
+def _asset_key(feature: FeatureName, settings: Settings, options: AssetOptions) -> dg.AssetKey:
     if "key" in options:
         return dg.AssetKey.from_coercible(options["key"])
-    path = list(translator.asset_key(feature.definition).path)
+    path = list(own_key(feature, settings.translator, settings.where).path)
     if "name" in options:
         path[-1] = options["name"]
     prefix = options.get("key_prefix", ())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from metaxy_core.keys import FeatureKey
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
-from metaxy_dagster.feature_name import FEATURE, FeatureName, named_feature
+from metaxy_dagster.feature_name import FEATURE, FeatureName, named_feature, plain_value
 from metaxy_dagster.metadata import AssetKeyOf, definition_metadata
+from metaxy_dagster.run_metadata import STORAGE_KIND
+from metaxy_dagster.slices import WHERE, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 
 _NO_GROUP = (None, "default")
@@ -29,6 +32,30 @@ def dep_keys(feature: FeatureName, translator: MetaxyTranslator) -> list[dg.Asse
     return [asset_keys(feature, translator)(dep.feature) for dep in feature.plan.deps]
 
 
+def own_key(
+    feature: FeatureName, translator: MetaxyTranslator, where: Mapping[str, Any] | None
+) -> dg.AssetKey:
+    """The key of the asset that holds a feature, or those of its records that have some values."""
+    if where is None:
+        return translator.asset_key(feature.definition)
+    return translator.slice_key(feature.definition, where)
+
+
+def missing_dep_keys(
+    feature: FeatureName, translator: MetaxyTranslator, listed: Iterable[Any]
+) -> list[dg.AssetKey]:
+    """The assets of a feature's deps, but for those features that listed assets hold already."""
+    held: set[FeatureKey] = set()
+    for asset in listed:
+        specs = asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset]
+        for spec in specs:
+            if isinstance(spec, dg.AssetSpec):
+                name = named_feature(spec.metadata, spec.key.to_user_string())
+                held |= set() if name is None else {name.key}
+    asset_key_of = asset_keys(feature, translator)
+    return [asset_key_of(dep.feature) for dep in feature.plan.deps if dep.feature not in held]
+
+
 def enriched_spec(
     spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTranslator
 ) -> dg.AssetSpec:
@@ -40,8 +67,10 @@ def enriched_spec(
         translator: what Dagster should call things.
     """
     definition = feature.definition
+    slice_where(feature, plain_value(spec.metadata, WHERE))
     metadata = {
         **translator.metadata(definition),
+        **({} if translator.store_kind is None else {STORAGE_KIND: translator.store_kind}),
         **definition_metadata(feature, asset_keys(feature, translator)),
     }
     merged = spec.merge_attributes(
@@ -59,6 +88,8 @@ def enriched_spec(
         description=spec.description or translator.description(definition),
         group_name=translator.group_name(definition) if group in _NO_GROUP else group,
         code_version=spec.code_version or feature.versions.code,
+        automation_condition=spec.automation_condition
+        or translator.automation_condition(definition),
     )
 
 
@@ -73,7 +104,7 @@ def enriched_asset_spec(
     name = feature or named_feature(spec.metadata, spec.key.to_user_string())
     if name is None:
         raise MissingFeature.from_asset(spec.key.to_user_string())
-    keyed = spec.replace_attributes(key=_new_key(spec.key, name, translator))
+    keyed = spec.replace_attributes(key=_new_key(spec, name, translator))
     deps = _missing_deps(keyed, name, translator)
     return enriched_spec(keyed.merge_attributes(deps=deps), name, translator)
 
@@ -105,7 +136,7 @@ def enriched_assets(
         for spec in keyed.specs
         if spec.key in by_key
     }
-    return _with_deps(keyed.map_asset_specs(enrich), missing)
+    return with_deps(keyed.map_asset_specs(enrich), missing)
 
 
 def _features(
@@ -130,24 +161,26 @@ def _features(
     return features
 
 
-def _new_key(key: dg.AssetKey, feature: FeatureName, translator: MetaxyTranslator) -> dg.AssetKey:
+def _new_key(spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTranslator) -> dg.AssetKey:
     """The feature's key, unless the author gave the asset a key with a prefix.
 
     A key of one part is what Dagster makes of a function's or an output's name; under it no
     feature downstream would find the asset.
     """
-    return translator.asset_key(feature.definition) if len(key.path) == 1 else key
+    if len(spec.key.path) > 1:
+        return spec.key
+    return own_key(feature, translator, plain_value(spec.metadata, WHERE))
 
 
 def _missing_deps(
     spec: dg.AssetSpec, feature: FeatureName, translator: MetaxyTranslator
-) -> list[dg.AssetKey]:
+) -> list[dg.AssetDep]:
     present = {dep.asset_key for dep in spec.deps} | {spec.key}
-    return [key for key in dep_keys(feature, translator) if key not in present]
+    return [dg.AssetDep(key) for key in dep_keys(feature, translator) if key not in present]
 
 
-def _with_deps(
-    assets: dg.AssetsDefinition, missing: Mapping[dg.AssetKey, Sequence[dg.AssetKey]]
+def with_deps(
+    assets: dg.AssetsDefinition, missing: Mapping[dg.AssetKey, Sequence[dg.AssetDep]]
 ) -> dg.AssetsDefinition:
     """Add deps, and leave inputs what they are.
 
@@ -157,7 +190,9 @@ def _with_deps(
     if not any(missing.values()):
         return assets
     if not isinstance(assets.node_def, dg.OpDefinition):
-        names = ", ".join(key.to_user_string() for keys in missing.values() for key in keys)
+        names = ", ".join(
+            dep.asset_key.to_user_string() for deps in missing.values() for dep in deps
+        )
         raise InvalidOptions(
             f"Dagster cannot add deps to the graph-backed asset {assets.node_def.name!r}, which "
             f"lacks {names}: let its graph take them as inputs."
@@ -185,7 +220,11 @@ def _key_replacements(
     translator: MetaxyTranslator,
 ) -> dict[dg.AssetKey, dg.AssetKey]:
     """New keys of the assets, and of inputs that are named after a dep feature."""
-    own = {key: _new_key(key, name, translator) for key, name in features.items()}
+    own = {
+        spec.key: _new_key(spec, features[spec.key], translator)
+        for spec in assets.specs
+        if spec.key in features
+    }
     inputs: dict[dg.AssetKey, dg.AssetKey] = {}
     for spec in assets.specs:
         if spec.key in features:

@@ -108,6 +108,128 @@ class InvalidOptions(AssetError):
     """Options of ``metaxify`` that do not fit what it decorates."""
 
 
+class NoFeatures(AssetError, UnknownFeature):
+    """Features that were to be loaded and are not there."""
+
+    @classmethod
+    def from_modules(cls, modules: Sequence[str]) -> Self:
+        """The modules have none."""
+        return cls(
+            f"load_feature_assets found no feature in {_listing(modules)}: define or import "
+            f"features there, or pass the module or package that does."
+        )
+
+    @classmethod
+    def from_graphs(cls, features: Sequence[str]) -> Self:
+        """The features do not belong together."""
+        return cls(
+            f"load_feature_assets found features of several graphs ({_listing(features)}); pass "
+            f"the modules of one graph at a time, or the graph."
+        )
+
+    @classmethod
+    def from_function(cls, feature: object, chosen: Sequence[object]) -> Self:
+        """A function for a feature that is not loaded."""
+        return cls(
+            f"load_feature_assets was given a function for '{feature}', which is not among the "
+            f"features that it loads ({_listing(chosen)}); widen the selection, or leave the "
+            f"function out."
+        )
+
+
+class ContradictingAssets(AssetError):
+    """Two assets that both hold one feature."""
+
+    @classmethod
+    def from_function(cls, feature: object, asset: str) -> Self:
+        """A function is given, and the module has an asset."""
+        return cls(
+            f"Feature '{feature}' has a function in functions= and the asset {asset!r} in the "
+            f"module; remove one of them."
+        )
+
+    @classmethod
+    def from_assets(cls, feature: object, assets: Sequence[str]) -> Self:
+        """The assets do not say which of them holds which records."""
+        return cls(
+            f"Feature '{feature}' is held by the assets {_listing(assets)}, which do not share its "
+            f"records; remove all but one, or give each a where= of its own."
+        )
+
+
+class InvalidWhere(AssetError):
+    """An asset's share of a feature that cannot be told from the rest."""
+
+    @classmethod
+    def from_value(cls, asset: str, where: object) -> Self:
+        """Not columns with plain values."""
+        return cls(
+            f"Asset {asset!r} has where={where!r}; give columns with the one value that its "
+            f"records have there, each text, a whole number, or true or false: "
+            f"where={{'camera': 'left'}}."
+        )
+
+    @classmethod
+    def from_column(cls, asset: str, column: str, reason: str) -> Self:
+        """The column does not tell the asset's records from others."""
+        return cls(
+            f"Asset {asset!r} has where={{{column!r}: ...}}, but {reason}. Name an id column, or "
+            f"let the feature declare {column!r} and carry it: FeatureDep(..., "
+            f"columns=[{column!r}])."
+        )
+
+
+class InvalidPartitionExpr(AssetError):
+    """A ``partition_expr`` that does not say which records belong to a partition."""
+
+    @classmethod
+    def from_value(cls, asset: str, value: object, wanted: str) -> Self:
+        """It does not fit the partitions."""
+        return cls(
+            f"The asset of '{asset}' has metadata={{'partition_expr': {value!r}}}, but its "
+            f"partitions need {wanted}."
+        )
+
+    @classmethod
+    def from_key(cls, asset: str, column: str, key: str) -> Self:
+        """A partition's key is no value of the column."""
+        return cls(
+            f"The asset of '{asset}' is partitioned by its column {column!r}, a whole number, and "
+            f"{key!r} is none. Name partitions by its values, or give partition_expr another "
+            f"column."
+        )
+
+
+class OutsideOfSlice(DataError):
+    """Rows that are not the asset's or the partition's to write."""
+
+    @classmethod
+    def from_rows(cls, feature: object, filters: str, rows: Sequence[object]) -> Self:
+        """Rows of other slices."""
+        return cls(
+            f"{len(rows)} row(s) for '{feature}' are not in the slice {filters} that this asset or "
+            f"partition writes, such as {rows[0]}. Compute records of the increment only, and "
+            f"leave that column as it came; the frame was not written."
+        )
+
+    @classmethod
+    def from_missing(cls, feature: object, filters: str, column: str) -> Self:
+        """A column that decides is not there."""
+        return cls(
+            f"A frame for '{feature}' has no column {column!r}, which tells whether its rows are "
+            f"in the slice {filters}; add it. The frame was not written."
+        )
+
+    @classmethod
+    def from_type(cls, feature: object, condition: str, column: str, kind: object) -> Self:
+        """A column of a type that the slice's values are not of."""
+        return cls(
+            f"Column {column!r} of a frame for '{feature}' is {kind}, which cannot be compared in "
+            f"{condition}; give that column the values that the slice names. The frame was not "
+            f"written."
+        )
+
+
 class UnsupportedInput(DataError):
     """An input annotated with a type that cannot be loaded."""
 
@@ -117,6 +239,33 @@ class UnsupportedInput(DataError):
         return cls(
             f"Input {name!r} is annotated with {annotation!r}, which cannot be loaded from a "
             f"feature; annotate it with one of {', '.join(known)}."
+        )
+
+    @classmethod
+    def from_batches(cls, annotation: object, known: Sequence[str]) -> Self:
+        """Batches of that type cannot be made."""
+        return cls(
+            f"An input cannot come in batches of {annotation!r}; name one of {', '.join(known)}."
+        )
+
+
+class InvalidInput(AssetError):
+    """Metadata of an input that does not say what to load."""
+
+    @classmethod
+    def from_value(cls, name: str, key: str, value: object, wanted: str) -> Self:
+        """A value of another kind than what loading needs."""
+        return cls(
+            f"Input {name!r} has metadata={{{key!r}: {value!r}}}, which is not {wanted}; correct "
+            f"it, or leave it out to load everything."
+        )
+
+    @classmethod
+    def from_name(cls, name: str, key: str, meant: str) -> Self:
+        """A name that nothing reads, much like one that is read."""
+        return cls(
+            f"Input {name!r} has metadata {key!r}, which nothing reads; write {meant!r}, or "
+            f"another name if it is not about loading."
         )
 
 

@@ -85,6 +85,12 @@ def feature_name(feature: Any, asset: str) -> FeatureName:
         raise UnknownAssetFeature.from_reason(asset, error) from error
 
 
+def plain_value(metadata: Mapping[str, Any], name: str) -> Any:
+    """What stands in metadata under a name, out of Dagster's wrapping; None where nothing does."""
+    value = metadata.get(name)
+    return value.value if isinstance(value, dg.MetadataValue) else value
+
+
 def named_feature(metadata: Mapping[str, Any], asset: str) -> FeatureName | None:
     """The feature that an asset's metadata names, or None."""
     feature = metadata.get(FEATURE)

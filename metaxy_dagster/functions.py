@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from metaxy_dagster.batches import input_type
 from metaxy_dagster.errors import InvalidFunction
 
 INCREMENT: Final = "increment"
@@ -111,7 +112,7 @@ def _parameters(function: Callable[..., Any], asset: str) -> list[Parameter]:
             )
     hints = _hints(function, parameters, asset)
     return [
-        _positional(parameter.name, hints.get(parameter.name, Parameter.empty))
+        _positional(parameter.name, input_type(hints.get(parameter.name, Parameter.empty)))
         for parameter in parameters
     ]
 

@@ -16,6 +16,9 @@ from metaxy_core.errors import UnsupportedFrame
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.previews import increment_preview
+from metaxy_dagster.slices import WHOLE, Slice
+from metaxy_dagster.slicing import resolved
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,11 +34,13 @@ class Tally:
         counts: records of each kind.
         changed: for each field, how many stale records it changed in.
         resolved: whether increments were counted; otherwise only commits tell what was done.
+        preview: the first records there were to do, as Markdown, or None.
     """
 
     counts: Counts = field(default_factory=Counts)
     changed: Counter[str] = field(default_factory=Counter)
     resolved: bool = True
+    preview: str | None = None
 
     def add(self, increment: Increment) -> None:
         """Count an increment; orphans are those of the last one."""
@@ -47,6 +52,7 @@ class Tally:
             blocked=before.blocked + found.blocked,
         )
         self.changed.update(increment.changes)
+        self.preview = self.preview or increment_preview(increment)
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name} {count}" for name, count in sorted(self.changed.items()))
@@ -89,6 +95,7 @@ class IncrementOutput:
         deletes_orphans: whether they are to be deleted.
         opened: what has to be closed at the end.
         started: ``time.monotonic()`` at the beginning.
+        part: the records that the work is about.
     """
 
     feature: FeatureName
@@ -99,6 +106,7 @@ class IncrementOutput:
     deletes_orphans: bool = False
     opened: ExitStack = field(default_factory=ExitStack)
     started: float = field(default_factory=time.monotonic)
+    part: Slice = WHOLE
 
     def close(self) -> None:
         """Release the store and the increment's rows."""
@@ -112,6 +120,7 @@ def increment_output(
     samples: Any,
     work: Callable[[Increment], Any],
     log: Log,
+    part: Slice = WHOLE,
 ) -> IncrementOutput:
     """Resolve a feature and let ``work`` compute its new and stale records, if there are any.
 
@@ -121,12 +130,15 @@ def increment_output(
         samples: every record that should exist, for a root feature.
         work: gives a frame, several, or a generator of frames.
         log: where the plan is told before the work begins.
+        part: the records that the work is about.
     """
-    increment, tally = store.resolve_update(feature, samples), Tally()
+    increment, tally = resolved(store, feature, samples, part), Tally()
     tally.add(increment)
     log(_plan_text(feature, tally))
+    log_preview(feature, tally, log)
     frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
-    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned)
+    frames = owned(feature, frames, part)
+    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned, part=part)
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:
@@ -144,6 +156,19 @@ def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:
     return (frame for frame in value if frame is not None)
 
 
+def owned(feature: FeatureName, frames: Iterator[Any], part: Slice) -> Iterator[Any]:
+    """Frames to write, each of which has to be in the slice; ``Children`` keep their parents.
+
+    Raises:
+        OutsideOfSlice: rows of a frame belong to other slices; the frames before it are written.
+    """
+    for frame in frames:
+        if isinstance(frame, Children):
+            yield Children(part.of_output(feature, frame.frame), frame.processed)
+        else:
+            yield part.of_output(feature, frame)
+
+
 _FRAMES = (Children, pa.RecordBatch, pa.RecordBatchReader, nw.DataFrame, nw.LazyFrame)
 
 
@@ -151,6 +176,12 @@ def _is_frame(value: Any) -> bool:
     if isinstance(value, _FRAMES):
         return True
     return nw.from_native(value, pass_through=True) is not value
+
+
+def log_preview(feature: FeatureName, tally: Tally, log: Log) -> None:
+    """Tell the first records there are to do, if there are any."""
+    if tally.preview is not None:
+        log(f"{feature}, first records to do:\n\n{tally.preview}")
 
 
 def _plan_text(feature: FeatureName, tally: Tally) -> str:

@@ -10,13 +10,17 @@ import dagster as dg
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
-from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature
-from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of
+from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature, plain_value
+from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of, owned
 from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
-from metaxy_dagster.outcome import data_version, written
+from metaxy_dagster.outcome import written
+from metaxy_dagster.partition_slices import input_slice, output_slice
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
+from metaxy_dagster.selecting import InputSelection
+from metaxy_dagster.slice_version import slice_version
+from metaxy_dagster.slices import WHERE, WHOLE, Slice, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 
 
@@ -26,8 +30,13 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
     An output is a frame (Polars, pandas, PyArrow, Ibis, DuckDB), an iterable or a generator of
     frames, each of which becomes a commit under the run's id, or None, which writes nothing. An
     input comes as the type it is annotated with: ``pl.DataFrame`` (the default), ``pl.LazyFrame``,
-    ``pd.DataFrame``, ``pa.Table`` or ``ibis.Table``; ``AssetIn(metadata={"columns": [...],
-    "filters": "duration > 10"})`` narrows it.
+    ``pd.DataFrame``, ``pa.Table``, ``pa.RecordBatchReader``, ``ibis.Table``,
+    ``duckdb.DuckDBPyRelation``, or an ``Iterator`` of frames, which is streamed (see
+    ``batches_of``); ``AssetIn(metadata={"columns": [...], "filters": "duration > 10",
+    "batch_size": 1_000})`` narrows it.
+
+    Partitions that are values of a column, which the asset's metadata names under
+    ``partition_expr``, are loaded and written by themselves.
 
     Attributes:
         store: the store that outputs are written to and inputs are read from.
@@ -48,27 +57,31 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
             outcome = written(output, context.run_id, context.log.debug)
             lineage = _lineage(context, output.feature)
             context.add_output_metadata(
-                materialization_metadata(output.feature, output.store, outcome, lineage)
+                materialization_metadata(
+                    output.feature, output.store, outcome, lineage, output.part
+                )
             )
             if context.has_asset_key:
-                version = data_version(output.store, output.feature)
+                version = slice_version(output.store, output.feature, output.part)
                 step = dg.AssetExecutionContext.get()
                 step.set_data_version(context.asset_key, version)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load a feature's records as the input's type."""
-        options = context.definition_metadata
-        records = StoredRecords(
-            self.store, _input_feature(context), options.get("columns"), options.get("filters")
-        )
+        selection = InputSelection.from_metadata(context.name, context.definition_metadata)
+        feature, where = _input_feature(context)
+        part = where & input_slice(context, feature)
+        records = StoredRecords(self.store, feature, selection.within(part.filters))
         return records.to_annotated(context.name, context.dagster_type.typing_type)
 
     @contextmanager
     def _opened(self, context: dg.OutputContext, obj: Any) -> Iterator[IncrementOutput]:
         if not isinstance(obj, IncrementOutput):
             feature = _output_feature(context)
+            where = slice_where(feature, plain_value(context.definition_metadata, WHERE))
+            part = where & output_slice(context, feature)
             with self.store.open() as store:
-                yield _given_output(feature, store, obj, context.log.info)
+                yield _given_output(feature, store, obj, context.log.info, part)
             return
         try:
             self._check_store(obj)
@@ -84,13 +97,14 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
 
 
 def _given_output(
-    feature: FeatureName, store: MetadataStore, value: Any, log: Log
+    feature: FeatureName, store: MetadataStore, value: Any, log: Log, part: Slice
 ) -> IncrementOutput:
     """What an asset computed on its own; the samples of a root are compared."""
     frames = frames_of(feature, value)
     if not feature.plan.is_root:
-        return IncrementOutput(feature, store, frames, Tally(resolved=False))
-    output = samples_output(feature, store, frames, log)
+        frames = owned(feature, frames, part)
+        return IncrementOutput(feature, store, frames, Tally(resolved=False), part=part)
+    output = samples_output(feature, store, frames, log, part)
     output.tally.resolved = False
     return output
 
@@ -111,12 +125,15 @@ def _lineage(context: dg.OutputContext, feature: FeatureName) -> dg.TableColumnL
     return column_lineage(feature.plan, asset_keys(feature, MetaxyTranslator()))
 
 
-def _input_feature(context: dg.InputContext) -> FeatureName:
-    """The feature that the input or its asset names, or that has the asset's key."""
+def _input_feature(context: dg.InputContext) -> tuple[FeatureName, Slice]:
+    """The feature that the input names, or that its asset holds all or a slice of."""
     asset = context.asset_key.to_user_string() if context.has_asset_key else context.name
     named = named_feature(context.definition_metadata, asset)
-    if named is None and context.upstream_output is not None:
-        named = named_feature(context.upstream_output.definition_metadata, asset)
     if named is not None:
-        return named
-    return feature_name(asset, asset)
+        return named, WHOLE
+    upstream = context.upstream_output
+    described = {} if upstream is None else upstream.definition_metadata
+    named = named_feature(described, asset)
+    if named is not None:
+        return named, slice_where(named, plain_value(described, WHERE))
+    return feature_name(asset, asset), WHOLE

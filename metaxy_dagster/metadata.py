@@ -17,6 +17,9 @@ from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.schema import arrow_type
 from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.outcome import Outcome
+from metaxy_dagster.previews import markdown_table
+from metaxy_dagster.run_metadata import commit_metadata, place_metadata
+from metaxy_dagster.slices import WHOLE, Slice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +31,6 @@ TABLE_NAME: Final = "dagster/table_name"
 
 _VERSION_TYPE = "int64"
 _UNKNOWN_TYPE = "any"
-_LONGEST_CELL = 60
 
 AssetKeyOf = Callable[[FeatureKey], dg.AssetKey]
 
@@ -168,6 +170,7 @@ def materialization_metadata(
     store: MetadataStore,
     outcome: Outcome,
     lineage: dg.TableColumnLineage,
+    part: Slice = WHOLE,
 ) -> dict[str, Any]:
     """What a run did, for the materialization: counts as plain numbers, so that Dagster plots them.
 
@@ -176,22 +179,25 @@ def materialization_metadata(
         store: the store, for what it holds after the run.
         outcome: what the run did.
         lineage: where the feature's columns come from.
+        part: the records that the run was about.
     """
     rows, stored = store.count(feature), _stored_columns(feature, store)
+    share = store.read(feature, filters=part.filters).count() if part else rows
     return {
         "dagster/row_count": rows,
         **_counts(outcome),
         "metaxy/processed": outcome.processed,
-        "metaxy/spared": max(rows - outcome.processed, 0),
+        **({"dagster/partition_row_count": share, "metaxy/slice": part.filters} if part else {}),
+        "metaxy/spared": max(share - outcome.processed, 0),
         "metaxy/seconds": round(outcome.seconds, 3),
         FEATURE_VERSION: feature.versions.feature,
-        "metaxy/commits": [commit.id for commit in outcome.commits],
-        "metaxy/store": store.address,
+        **commit_metadata(feature, store, outcome.commits),
+        **place_metadata(feature, store),
         TABLE_NAME: feature.definition.table,
         COLUMN_SCHEMA: column_schema(feature.definition, stored),
         **_lineage(lineage),
         **_changed_fields(outcome),
-        **_preview(outcome, stored.names),
+        **_previews(outcome, stored.names),
     }
 
 
@@ -209,39 +215,25 @@ def _counts(outcome: Outcome) -> dict[str, int]:
 
 
 def _changed_fields(outcome: Outcome) -> dict[str, Any]:
-    changed = outcome.tally.changed
-    return {"metaxy/changed_fields": dict(sorted(changed.items()))} if changed else {}
-
-
-def _preview(outcome: Outcome, stored: Sequence[str]) -> dict[str, Any]:
-    if outcome.preview is None:
+    """How many records each field changed in: together to read, and one by one to be plotted."""
+    changed = dict(sorted(outcome.tally.changed.items()))
+    if not changed:
         return {}
-    names = [name for name in outcome.preview.column_names if name in stored]
-    return {"metaxy/preview": dg.MetadataValue.md(markdown_table(outcome.preview.select(names)))}
+    plotted = {f"metaxy/changed/{field}": count for field, count in changed.items()}
+    return {"metaxy/changed_fields": changed, **plotted}
+
+
+def _previews(outcome: Outcome, stored: Sequence[str]) -> dict[str, Any]:
+    """A few of the records there were to do, and a few of those written."""
+    found = {}
+    if outcome.tally.preview is not None:
+        found["metaxy/increment"] = dg.MetadataValue.md(outcome.tally.preview)
+    if outcome.preview is not None:
+        names = [name for name in outcome.preview.column_names if name in stored]
+        rows = outcome.preview.select(names)
+        found["metaxy/preview"] = dg.MetadataValue.md(markdown_table(rows))
+    return found
 
 
 def _stored_columns(feature: FeatureName, store: MetadataStore) -> pa.Schema:
     return store.read(feature, filters="FALSE").to_arrow().schema
-
-
-def markdown_table(rows: pa.Table) -> str:
-    r"""A few rows without system columns, as a Markdown table.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> print(markdown_table(pa.table({"id": ["a"], "path": ["x|y"]})))
-        | id | path |
-        | --- | --- |
-        | a | x\|y |
-    """
-    names = [name for name in rows.column_names if not sc.is_reserved(name)]
-    lines = [names, ["---"] * len(names)]
-    lines += [[_cell(row[name]) for name in names] for row in rows.select(names).to_pylist()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else " ".join(str(value).split())
-    if len(text) > _LONGEST_CELL:
-        text = f"{text[: _LONGEST_CELL - 1]}…"
-    return text.replace("|", "\\|")

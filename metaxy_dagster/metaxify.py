@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack, cast, get_args, overload
 
 import dagster as dg
@@ -58,6 +58,8 @@ class Metaxify:
             unused.append("samples")
         if self._settings.orphans != "keep":
             unused.append("orphans")
+        if self._settings.where is not None:
+            unused.append("where (its metadata may have 'metaxy/where')")
         if unused:
             raise InvalidOptions(
                 f"@metaxify over the asset {asset!r} only adds what its feature tells; it cannot "
@@ -82,6 +84,7 @@ def metaxify(
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
+    where: Mapping[str, Any] | None = ...,
     **options: Unpack[AssetOptions],
 ) -> Metaxify: ...
 
@@ -94,6 +97,7 @@ def metaxify(
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
+    where: Mapping[str, Any] | None = None,
     **options: Unpack[AssetOptions],
 ) -> Metaxify | dg.AssetsDefinition | dg.AssetSpec:
     """Make a Dagster asset of a feature.
@@ -127,6 +131,8 @@ def metaxify(
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
+        where: where several assets feed one feature, the columns and values that are this one's:
+            ``{"camera": "left"}``. It handles only those records, under a key of its own.
         **options: options of ``dg.asset``: ``group_name``, ``tags``, ``owners``, ``pool``, …
 
     Returns:
@@ -157,7 +163,7 @@ def metaxify(
         )
     given = cast("AssetOptions", {k: v for k, v in options.items() if v is not None})
     settings = Settings(
-        samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator()
+        samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator(), where
     )
     if isinstance(target, dg.AssetSpec | dg.AssetsDefinition):
         return Metaxify(None, settings, given)(target)

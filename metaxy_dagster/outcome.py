@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,11 +17,10 @@ from metaxy_core.store.commits import Commit
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Counts
 from metaxy_dagster.increments import Children, IncrementOutput, Log, Tally
+from metaxy_dagster.previews import PREVIEW_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-PREVIEW_ROWS: Final = 5
 
 
 @dataclass(frozen=True)

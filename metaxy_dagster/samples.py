@@ -12,7 +12,9 @@ from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Increment
 from metaxy_core.system_columns import CHANGED_FIELDS, PROVENANCE, PROVENANCE_BY_FIELD
 from metaxy_dagster.feature_name import FeatureName
-from metaxy_dagster.increments import IncrementOutput, Log, Tally
+from metaxy_dagster.increments import IncrementOutput, Log, Tally, log_preview
+from metaxy_dagster.slices import WHOLE, Slice
+from metaxy_dagster.slicing import stored_ids
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +23,11 @@ _SHOWN = 5
 
 
 def samples_output(
-    feature: FeatureName, store: MetadataStore, frames: Iterable[Any], log: Log
+    feature: FeatureName,
+    store: MetadataStore,
+    frames: Iterable[Any],
+    log: Log,
+    part: Slice = WHOLE,
 ) -> IncrementOutput:
     """Write the new and stale ones among the samples of a root feature, frame by frame.
 
@@ -31,17 +37,20 @@ def samples_output(
         frames: frames of samples which together are every record that should exist. Frames that
             carry an increment's provenance are written as they are.
         log: where it is told what each frame brings before it is written.
+        part: the records that the samples are about; those of other slices are left out.
     """
-    samples = _Samples(feature, store, log)
-    return IncrementOutput(feature, store, samples.needed(frames), samples.tally, samples.orphaned)
+    samples = _Samples(feature, store, log, part)
+    return IncrementOutput(
+        feature, store, samples.needed(frames), samples.tally, samples.orphaned, part=part
+    )
 
 
 class _Samples:
     """The samples of a root feature as they come, and what is left over when all have come."""
 
-    def __init__(self, feature: FeatureName, store: MetadataStore, log: Log) -> None:
+    def __init__(self, feature: FeatureName, store: MetadataStore, log: Log, part: Slice) -> None:
         self.tally = Tally()
-        self._feature, self._store, self._log = feature, store, log
+        self._feature, self._store, self._log, self._part = feature, store, log, part
         self._ids = list(feature.spec.id_columns)
         self._seen: list[pl.DataFrame] = []
         self._increment: Increment | None = None
@@ -55,13 +64,17 @@ class _Samples:
             table = to_arrow(self._feature.key, frame)
             if PROVENANCE in table.column_names and PROVENANCE_BY_FIELD in table.column_names:
                 self.tally.resolved = False
-                yield table
+                yield self._part.of_output(self._feature, table)
                 continue
+            table = to_arrow(self._feature.key, self._part.of_samples(self._feature, table))
             increment = self._store.resolve_update(self._feature, table)
+            is_first = self.tally.preview is None
             self._increment = increment
             self._seen.append(pl.DataFrame(table.select(self._ids)))
             self.tally.add(increment)
             self._log(f"{self._feature}: {self.tally} among the samples so far.")
+            if is_first:
+                log_preview(self._feature, self.tally, self._log)
             if increment.counts.to_process:
                 yield pl.concat([increment.new, increment.stale.drop(CHANGED_FIELDS)])
         self._add_up()
@@ -74,12 +87,12 @@ class _Samples:
 
     def _add_up(self) -> None:
         """Only all frames together tell what is orphaned; a single one has told it already."""
-        if len(self._seen) > 1:
+        if len(self._seen) > 1 or (self._part and self._seen):
             import polars as pl
 
             seen = pl.concat(self._seen, how="vertical_relaxed")
             self._check_disjoint(seen)
-            stored = self._store.read(self._feature, columns=self._ids).to_polars()
+            stored = stored_ids(self._store, self._feature, self._part)
             self._left = stored.join(seen.cast(stored.schema), on=self._ids, how="anti")
             self.tally.counts = replace(self.tally.counts, orphaned=self._left.height)
         self._log(f"{self._feature}: {self.tally.counts.orphaned} orphaned.")

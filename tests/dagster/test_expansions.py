@@ -69,3 +69,20 @@ def test_children_of_a_parent_that_is_gone_are_deleted(lab, chunked):
     lab.run(lab.video(chunked, orphans="delete"), chunk)
 
     assert lab.records(chunked.Chunk) == []
+
+
+def test_assets_that_share_an_expansion_are_given_their_own_parents(lab, chunked):
+    lab.run(lab.video(chunked))
+    shares = {name: chunk_asset(lab, chunked, where={"video_id": name}) for name in "ab"}
+
+    results = {name: lab.run(asset) for name, asset in shares.items()}
+    lab.run(shares["b"])
+
+    assert lab.processed == [["a"], ["b"]]
+    assert lab.counts(results["a"], shares["a"].key) == {"new": 1, "processed": 2}
+    assert len(lab.records(chunked.Chunk)) == 2
+
+
+def test_a_share_over_the_childrens_own_id_is_refused(chunked):
+    with pytest.raises(mxd.AssetError, match=r"where=\{'chunk': ...\}, but no dep brings it"):
+        mxd.metaxify(chunked.Chunk, where={"chunk": 0})(lambda increment: None)

@@ -17,6 +17,9 @@ def test_the_whole_account_of_a_run(lab, media):
 
     seconds = metadata.pop("metaxy/seconds")
     schema = metadata.pop("dagster/column_schema")
+    told_elsewhere = [
+        f"metaxy/{name}" for name in ("commit_table", "state_run", "increment", "preview")
+    ]
     assert seconds > 0
     assert [column.name for column in schema.columns] == [
         "video_id", "path", "metaxy_provenance__audio", "metaxy_provenance__frames",
@@ -32,10 +35,15 @@ def test_the_whole_account_of_a_run(lab, media):
         "metaxy/processed": 3,
         "metaxy/spared": 1,
         "metaxy/changed_fields": {"audio": 1, "frames": 2},
+        "metaxy/changed/audio": 1,
+        "metaxy/changed/frames": 2,
         "metaxy/commits": [3],
+        "metaxy/state_commit": 3,
         "metaxy/feature_version": media.graph.versions[media.Video.spec.key].feature,
         "metaxy/store": lab.store.database,
-        "metaxy/preview": metadata["metaxy/preview"],
+        "dagster/storage_kind": "duckdb",
+        "dagster/uri": f"duckdb://{lab.store.database}#example__video",
+        **{name: metadata[name] for name in told_elsewhere},
     }
 
 

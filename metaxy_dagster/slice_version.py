@@ -1,0 +1,59 @@
+"""A slice has a data version of its own, so that work on another slice makes nothing stale."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Callable
+
+import dagster as dg
+
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.commits import LEAVING_DATA
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.outcome import data_version
+from metaxy_dagster.selecting import both
+from metaxy_dagster.slices import Slice
+
+
+def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg.DataVersion:
+    """A version of a slice's state: a change of its records changes it, and no other slice's does.
+
+    It is made of the newest commit with a row of the slice that is no rebase, and of how many
+    records the slice has, which tells of erased ones. Some counting queries find that commit; one
+    does where the newest commit of the feature is it.
+
+    Args:
+        store: the store.
+        feature: the feature.
+        part: the slice; for the whole feature this is ``data_version``.
+    """
+    if not part:
+        return data_version(store, feature)
+    commits = store.commits(feature)
+    changes = [commit for commit in commits if commit.operation not in LEAVING_DATA]
+    left_alone = [str(commit.id) for commit in commits if commit.operation in LEAVING_DATA]
+    others = f"NOT metaxy_commit IN ({', '.join(left_alone)})" if left_alone else None
+
+    def holds(place: int) -> bool:
+        since = both(f"metaxy_commit >= {changes[place].id}", others)
+        found = store.read(
+            feature, filters=both(part.filters, since), history=True, include_deleted=True
+        )
+        return bool(found.count())
+
+    count = store.read(feature, filters=part.filters).count() if changes else 0
+    place = _first(len(changes), holds)
+    newest = changes[place] if place < len(changes) else None
+    state = "" if newest is None else f"{newest.id} {newest.created_at.isoformat()}"
+    text = f"{feature} {part.filters} {count} {state}"
+    return dg.DataVersion(hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _first(size: int, holds: Callable[[int], bool]) -> int:
+    """The first place that holds, where all after it hold too, or else the size."""
+    low, step = 0, 1
+    while low + step <= size and not holds(low + step - 1):
+        low, step = low + step, step * 2
+    high = min(low + step - 1, size)
+    return bisect_left(range(high), x=True, lo=low, key=holds)

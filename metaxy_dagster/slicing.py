@@ -1,0 +1,62 @@
+"""Resolving one slice of a feature gives its increment and its orphans, and no other slice's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.increment import Increment
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.selecting import both
+from metaxy_dagster.slices import Slice
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_OF_WORK: Final = ("limit", "stale_if", "max_attempts")
+
+
+def resolved(
+    store: MetadataStore, feature: FeatureName, samples: Any, part: Slice, **options: Any
+) -> Increment:
+    """The increment of a slice: its new and stale records, and its orphans.
+
+    Args:
+        store: the store.
+        feature: the feature.
+        samples: for a root, its samples; those of other slices are left out.
+        part: the slice; for the whole feature this is ``resolve_update``.
+        **options: further arguments of ``resolve_update``; ``filters`` narrow the slice.
+    """
+    if not part:
+        return store.resolve_update(feature, samples, **options)
+    if samples is not None:
+        found = store.resolve_update(feature, part.of_samples(feature, samples), **options)
+        return _with_orphans(store, feature, part, found, found)
+    filters = both(part.filters, options.get("filters"))
+    found = store.resolve_update(feature, **{**options, "filters": filters})
+    if set(part.columns) <= set(feature.plan.grain):
+        return found
+    about_orphans = {name: value for name, value in options.items() if name not in _OF_WORK}
+    return _with_orphans(
+        store, feature, part, found, store.resolve_update(feature, **about_orphans)
+    )
+
+
+def _with_orphans(
+    store: MetadataStore, feature: FeatureName, part: Slice, found: Increment, whole: Increment
+) -> Increment:
+    """An increment with those orphans that are in the slice, by what is stored of them."""
+    if whole.counts.orphaned:
+        stored, orphaned = stored_ids(store, feature, part), whole.orphaned
+        shared = [name for name in stored.columns if name in orphaned.columns]
+        found.orphaned = orphaned.join(stored.select(shared).unique(), on=shared, how="semi")
+        found.counts = replace(found.counts, orphaned=found.orphaned.height)
+    return found
+
+
+def stored_ids(store: MetadataStore, feature: FeatureName, part: Slice) -> pl.DataFrame:
+    """The ids of a slice's stored records."""
+    ids = list(feature.spec.id_columns)
+    return store.read(feature, columns=ids, filters=part.filters).to_polars()
