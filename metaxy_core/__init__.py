@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
+    from metaxy_core.store.commit_sets import CommitSet
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
@@ -36,6 +37,7 @@ _LAZY = {
     "Config": "metaxy_core.config",
     "init": "metaxy_core.config",
     "Commit": "metaxy_core.store.commits",
+    "CommitSet": "metaxy_core.store.commit_sets",
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
     "Progress": "metaxy_core.store.progress",
@@ -54,6 +56,7 @@ _LAZY = {
 __all__ = [
     "BaseFeature",
     "Commit",
+    "CommitSet",
     "Config",
     "Counts",
     "DuckDBMetadataStore",

@@ -1,11 +1,15 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
+from metaxy_dagster.automation import on_upstream_change
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.increments import Children
 from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.metaxify import metaxify
+from metaxy_dagster.observing import observable_feature, observable_samples
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.scheduling import increment_schedule
+from metaxy_dagster.sensors import upstream_change_sensor
 from metaxy_dagster.translator import MetaxyTranslator
 
 __all__ = [
@@ -15,5 +19,10 @@ __all__ = [
     "MetaxyStoreResource",
     "MetaxyTranslator",
     "data_version",
+    "increment_schedule",
     "metaxify",
+    "observable_feature",
+    "observable_samples",
+    "on_upstream_change",
+    "upstream_change_sensor",
 ]
