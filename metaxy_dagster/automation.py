@@ -1,11 +1,13 @@
-"""Declarative automation for features: a run where something upstream did change, and only there."""
+"""Declarative automation: a run where something upstream did change, and only there."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import dagster as dg
 
 
-def on_upstream_change(*, code_changes: bool = True) -> dg.AutomationCondition[dg.AssetKey]:
+def on_upstream_change(*, code_changes: bool = True) -> dg.AutomationCondition[Any]:
     """A condition that requests an asset when the data or the code that it depends on changed.
 
     It is like ``AutomationCondition.eager()``, with these differences:
@@ -17,7 +19,8 @@ def on_upstream_change(*, code_changes: bool = True) -> dg.AutomationCondition[d
     - A change that arrives while the asset is being computed is answered after that run, even if it
       arrives in the very tick in which the run is noticed.
     - The first evaluation requests the asset, since nothing is known of what came before. An
-      increment that turns out to be empty calls no function.
+      increment that turns out to be empty calls no function. For the same reason a run that was
+      launched by hand takes no request back.
 
     A run that fails is not requested again before the next change; give the asset a
     ``retry_policy``. A rebase leaves data versions alone, so after one that unblocks records
@@ -31,7 +34,7 @@ def on_upstream_change(*, code_changes: bool = True) -> dg.AutomationCondition[d
         'on_upstream_change'
     """
     condition = dg.AutomationCondition
-    changed = (
+    changed: dg.AutomationCondition[Any] = (
         condition.any_deps_match(condition.data_version_changed()).with_label("upstream_changed")
         | condition.newly_missing()
         | condition.initial_evaluation()

@@ -81,7 +81,7 @@ def observable_feature(
         description=description,
     )
 
-    def observe(context: dg.AssetExecutionContext, **resources: Any) -> dg.ObserveResult[Any]:
+    def observe(context: dg.AssetExecutionContext, **resources: Any) -> dg.ObserveResult:
         del context
         with resources[store_key].open() as store:
             return dg.ObserveResult(
@@ -160,7 +160,7 @@ def observable_samples(
     )
     work = _samples_function(samples, found)
 
-    def observe(context: dg.AssetExecutionContext, **arguments: Any) -> dg.ObserveResult[Any]:
+    def observe(context: dg.AssetExecutionContext, **arguments: Any) -> dg.ObserveResult:
         frame = to_arrow(found.key, work.call(context, arguments))
         with arguments[store_key].open() as store:
             version = dg.DataVersion(store.samples_version(found, frame))
@@ -179,7 +179,8 @@ def _observable(spec: dg.AssetSpec, name: str, observe: Callable[..., Any]) -> d
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         decorated = dg.multi_observable_source_asset(specs=[spec], name=name)
-    return decorated(observe)
+    observable: dg.AssetsDefinition = decorated(observe)
+    return observable
 
 
 def _state(store: MetadataStore, feature: FeatureName) -> dict[str, Any]:

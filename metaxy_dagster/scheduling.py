@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,7 +10,7 @@ import dagster as dg
 from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.metaxify import STORE_KEY
-from metaxy_dagster.sensors import TICK_LOCK_TIMEOUT
+from metaxy_dagster.sensors import TICK_LOCK_TIMEOUT, requests_of
 from metaxy_dagster.watched import Terms, Watched, dagster_name, targets
 
 
@@ -22,6 +22,7 @@ def increment_schedule(
     name: str | None = None,
     execution_timezone: str | None = None,
     run_tags: Mapping[str, str] | None = None,
+    partition_keys: Sequence[str] = (),
     default_status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.STOPPED,
     description: str | None = None,
     lock_timeout: float = TICK_LOCK_TIMEOUT,
@@ -43,6 +44,7 @@ def increment_schedule(
         name: name of the schedule; made of the features where it is None.
         execution_timezone: time zone of ``cron_schedule``; UTC where it is None.
         run_tags: tags of the runs.
+        partition_keys: partitions of what is run, such as hash buckets: one run for each of them.
         default_status: whether the schedule is on when it is first deployed.
         description: what the UI says; made of the features where it is None.
         lock_timeout: seconds that a tick waits for a writer before it runs without having looked.
@@ -66,7 +68,9 @@ def increment_schedule(
     found = targets("increment_schedule", of)
     listed = ", ".join(found.targets)
 
-    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         resource = getattr(context.resources, store_key)
         try:
             with resource.open(lock_timeout=lock_timeout) as store:
@@ -75,8 +79,9 @@ def increment_schedule(
             context.log.warning("%s The run is started without a look at the catalog.", error)
             settled = False
         if settled:
-            return dg.SkipReason(f"Nothing was done since {listed} had nothing to do.")
-        return dg.RunRequest(tags=dict(run_tags or {}))
+            yield dg.SkipReason(f"Nothing was done since {listed} had nothing to do.")
+        else:
+            yield from requests_of(run_tags or {}, partition_keys)
 
     return dg.ScheduleDefinition(
         name=name or dagster_name("increments_of", found.targets),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ def upstream_change_sensor(
     minimum_records: int = 1,
     minimum_interval_seconds: int | None = None,
     run_tags: Mapping[str, str] | None = None,
+    partition_keys: Sequence[str] = (),
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
     description: str | None = None,
     lock_timeout: float = TICK_LOCK_TIMEOUT,
@@ -62,6 +63,7 @@ def upstream_change_sensor(
         minimum_interval_seconds: least time between two ticks.
         run_tags: further tags of the runs, which have ``metaxy/changed_features`` and
             ``metaxy/changed_records``.
+        partition_keys: partitions of what is run, such as hash buckets: one run for each of them.
         default_status: whether the sensor is on when it is first deployed.
         description: what the UI says; made of the features where it is None.
         lock_timeout: seconds that a tick waits for a writer before it skips.
@@ -107,8 +109,9 @@ def upstream_change_sensor(
             CHANGED_RECORDS: str(change.records),
             **(run_tags or {}),
         }
-        request = dg.RunRequest(run_key=_run_key(now, change, context.cursor), tags=tags)
-        return dg.SensorResult(run_requests=[request], cursor=_to_cursor(now))
+        key = _run_key(now, change, context.cursor)
+        requests = requests_of(tags, partition_keys, key)
+        return dg.SensorResult(run_requests=requests, cursor=_to_cursor(now))
 
     watching = ", ".join(found.features)
     return dg.SensorDefinition(
@@ -120,6 +123,29 @@ def upstream_change_sensor(
         description=description or f"Requests a run when commits arrive for {watching}.",
         required_resource_keys={store_key},
     )
+
+
+def requests_of(
+    tags: Mapping[str, str], partition_keys: Sequence[str], run_key: str | None = None
+) -> list[dg.RunRequest]:
+    """One run, or one for each partition.
+
+    Args:
+        tags: tags of every run.
+        partition_keys: the partitions.
+        run_key: what tells the runs from those of other changes; a schedule has none, and Dagster
+            tells the runs of one of its ticks by partition.
+    """
+    if not partition_keys:
+        return [dg.RunRequest(run_key=run_key, tags=dict(tags))]
+    return [
+        dg.RunRequest(
+            run_key=key if run_key is None else f"{run_key}-{key}",
+            tags=dict(tags),
+            partition_key=key,
+        )
+        for key in partition_keys
+    ]
 
 
 # --------------------------------------------------------------------------- what changed

@@ -182,9 +182,7 @@ def test_changes_add_up_until_there_are_enough(
 ) -> None:
     daemon = Daemon(lab, mxd.upstream_change_sensor(of=media.Transcript, minimum_records=4))
     write(a="1", b="1", c="1")
-    assert daemon.skipped() == (
-        "3 of 4 records changed since the last request, in example/video."
-    )
+    assert daemon.skipped() == ("3 of 4 records changed since the last request, in example/video.")
     write(c="2")
     assert daemon.tick() == 1
     write(a="2", b="2", c="3")
@@ -213,6 +211,28 @@ def test_runs_have_the_tags_they_are_given(
     write(a="1")
     (request,) = Daemon(lab, sensor).evaluate().run_requests
     assert request.tags.items() >= {("team", "speech"), ("metaxy/changed_records", "1")}
+
+
+def test_each_partition_of_what_is_run_has_a_run_of_its_own(
+    lab: Any, write: Callable[..., None], media: SimpleNamespace
+) -> None:
+    buckets = dg.StaticPartitionsDefinition(["0", "1"])
+
+    @dg.asset(partitions_def=buckets)
+    def bucketed() -> None: ...
+
+    sensor = mxd.upstream_change_sensor(
+        media.Video, target=bucketed, partition_keys=buckets.get_partition_keys()
+    )
+    resources = {"metaxy_store": lab.store}
+    definitions = dg.Definitions(assets=[bucketed], sensors=[sensor], resources=resources)
+    write(a="1")
+    context = dg.build_sensor_context(
+        instance=lab.instance, definitions=definitions, resources=resources
+    )
+    first, second = sensor.evaluate_tick(context).run_requests
+    assert (first.partition_key, second.partition_key) == ("0", "1")
+    assert first.run_key.removesuffix("-0") == second.run_key.removesuffix("-1")
 
 
 # ------------------------------------------------------------------ nothing missed, nothing twice
