@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.claims import Claim, HeldClaim
+    from metaxy_core.store.commit_sets import CommitSet
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
@@ -38,6 +39,7 @@ _LAZY = {
     "init": "metaxy_core.config",
     "Claim": "metaxy_core.store.claims",
     "Commit": "metaxy_core.store.commits",
+    "CommitSet": "metaxy_core.store.commit_sets",
     "Counts": "metaxy_core.store.increment",
     "HeldClaim": "metaxy_core.store.claims",
     "Increment": "metaxy_core.store.increment",
@@ -58,6 +60,7 @@ __all__ = [
     "BaseFeature",
     "Claim",
     "Commit",
+    "CommitSet",
     "Config",
     "Counts",
     "DuckDBMetadataStore",

@@ -1,5 +1,6 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
+from metaxy_dagster.automation import on_upstream_change
 from metaxy_dagster.batches import batches_of
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.feature_assets import external_feature, load_feature_assets
@@ -7,8 +8,11 @@ from metaxy_dagster.increments import Children
 from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.linking import linked_assets
 from metaxy_dagster.metaxify import metaxify
+from metaxy_dagster.observing import observable_feature, observable_samples
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.scheduling import increment_schedule
+from metaxy_dagster.sensors import upstream_change_sensor
 from metaxy_dagster.translator import MetaxyTranslator
 
 __all__ = [
@@ -20,7 +24,12 @@ __all__ = [
     "batches_of",
     "data_version",
     "external_feature",
+    "increment_schedule",
     "linked_assets",
     "load_feature_assets",
     "metaxify",
+    "observable_feature",
+    "observable_samples",
+    "on_upstream_change",
+    "upstream_change_sensor",
 ]

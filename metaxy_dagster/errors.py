@@ -230,6 +230,36 @@ class OutsideOfSlice(DataError):
         )
 
 
+class InvalidAutomation(AssetError):
+    """A sensor, schedule or source that has nothing to watch or to run."""
+
+    @classmethod
+    def from_nothing(cls, call: str, wanted: str) -> Self:
+        """No feature was given."""
+        return cls(f"{call} was given no feature; say {wanted}.")
+
+    @classmethod
+    def from_roots(cls, call: str, roots: Sequence[object]) -> Self:
+        """Nothing is upstream of what was given."""
+        return cls(
+            f"{call} finds nothing upstream of {_listing(roots)}. Watch commits of the feature "
+            f"itself with features=, or what arrives from outside with observable_samples."
+        )
+
+    @classmethod
+    def from_leaves(cls, call: str, leaves: Sequence[object]) -> Self:
+        """Nothing is downstream of what was given."""
+        return cls(
+            f"{call} finds nothing downstream of {_listing(leaves)} to run; give target= a job or "
+            f"an asset selection."
+        )
+
+    @classmethod
+    def from_argument(cls, call: str, name: str, value: object, wanted: str) -> Self:
+        """An argument has no meaning."""
+        return cls(f"{call} was given {name}={value!r}; it has to be {wanted}.")
+
+
 class UnsupportedInput(DataError):
     """An input annotated with a type that cannot be loaded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,11 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
         )
 
     @contextmanager
-    def open(self) -> Iterator[DuckDBMetadataStore]:
+    def open(self, *, lock_timeout: float | None = None) -> Iterator[DuckDBMetadataStore]:
         """The store, closed when the ``with`` block ends.
+
+        Args:
+            lock_timeout: wait no longer than these seconds for another process.
 
         Raises:
             StoreError: the database is in memory, where no step would find what another wrote.
@@ -88,7 +92,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
         with DuckDBMetadataStore(
             self.database,
             read_only=self.read_only,
-            lock_timeout=self.lock_timeout,
+            lock_timeout=min(self.lock_timeout, math.inf if lock_timeout is None else lock_timeout),
             settings=self.settings,
         ) as store:
             yield store

@@ -19,6 +19,7 @@ from metaxy_core.store.calls.migrations import MigrationCalls
 from metaxy_core.store.calls.plans import PlanCalls
 from metaxy_core.store.calls.records import RecordCalls
 from metaxy_core.store.calls.updates import UpdateCalls
+from metaxy_core.store.calls.watching import WatchingCalls
 from metaxy_core.store.parts import Parts
 
 
@@ -31,6 +32,7 @@ class MetadataStore(
     ChangeCalls,
     MigrationCalls,
     RecordCalls,
+    WatchingCalls,
     DefinitionCalls,
     StoreNames,
 ):

@@ -10,7 +10,8 @@ from metaxy_core import system_columns as sc
 from metaxy_core.engine.numbers import OWN_SINCE, SINCE, number
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
-from metaxy_core.store.commits import ERASING, STAMPING, Commit, to_commit
+from metaxy_core.store.commit_sets import CommitSet
+from metaxy_core.store.commits import COMPACT, ERASING, STAMPING, Commit, to_commit
 from metaxy_core.store.histories import Histories, History
 from metaxy_core.store.tables import COMMITS, CatalogTables
 
@@ -111,6 +112,31 @@ class Catalog:
         key, numbers = ("since", str(own), *names), {SINCE: commit, OWN_SINCE: own_commit}
         (row,) = self._tables.rows_over(snapshot, query, key, numbers)
         return Since(row["commits"], int(row["rows"] or 0), erasing=bool(row["erasing"]))
+
+    def commit_sets(
+        self, snapshot: Snapshot, features: Sequence[FeatureKey]
+    ) -> dict[FeatureKey, CommitSet]:
+        """Which commits some features have that may matter downstream."""
+        names = sorted({str(feature) for feature in features})
+
+        def query() -> ir.Table:
+            commits = self.commits(snapshot)
+            commits = commits.filter(commits.feature.isin(names), commits.operation != COMPACT)
+            stamped = commits.operation.isin(sorted(STAMPING)).ifelse(commits.rows, 0)
+            return commits.group_by("feature").agg(
+                newest=commits[sc.COMMIT].max(),
+                commits=commits.count(),
+                records=(stamped + commits.deleted).sum(),
+                first_at=commits.created_at.min(),
+                last_at=commits.created_at.max(),
+            )
+
+        rows = self._tables.rows_over(snapshot, query, ("commit sets", *names))
+        found = {
+            FeatureKey(row.pop("feature")): CommitSet(**{**row, "records": int(row["records"])})
+            for row in rows
+        }
+        return {feature: found.get(feature, CommitSet()) for feature in features}
 
     def last_used(self, snapshot: Snapshot) -> dict[str, str]:
         """For each feature with a commit, the feature version of its newest one."""

@@ -61,6 +61,19 @@ def canonical_samples(plan: FeaturePlan, frame: pa.Table) -> pa.Table:
     return frame
 
 
+def samples_version(plan: FeaturePlan, canonical: pa.Table) -> str:
+    """One version of all samples together, whatever order they come in.
+
+    Args:
+        plan: the root's plan.
+        canonical: samples with the canonical text of each field.
+    """
+    ids = [_column_text(plan, canonical, name) for name in plan.id_columns]
+    texts = [single_chunk(canonical[sc.sample(field.key)]) for field in plan.fields]
+    total = sum(map(hashing.hash_text, _joined([*ids, *texts]).to_pylist()))
+    return f"{hashing.hash_text(f'{canonical.num_rows}{hashing.SEPARATOR}{total}'):016x}"
+
+
 def _text_of(plan: FeaturePlan, field: FieldPlan, frame: pa.Table) -> pa.Array:
     if field.version_from:
         return _joined([_column_text(plan, frame, name) for name in field.version_from])

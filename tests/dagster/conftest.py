@@ -130,6 +130,15 @@ class Lab:
         resources = {**self.resources, **options.pop("resources", {})}
         return dg.materialize(list(assets), instance=self.instance, resources=resources, **options)
 
+    def observe(self, *assets: Any, resources: Mapping[str, Any] | None = None) -> Any:
+        """Observe assets with this lab's resources."""
+        definitions = dg.Definitions(
+            assets=assets,
+            jobs=[dg.define_asset_job("observe", selection=list(assets))],
+            resources={**self.resources, **(resources or {})},
+        )
+        return definitions.resolve_job_def("observe").execute_in_process(instance=self.instance)
+
     def records(self, feature: Any, **options: Any) -> list[dict[str, Any]]:
         """The user columns of what is stored, in order."""
         with self.store.open() as store:

@@ -1,0 +1,256 @@
+"""A sensor runs what is downstream of a change, and reads nothing but the catalog to see one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import dagster as dg
+
+from metaxy_core.errors import StoreLocked, StoreUnreachable
+from metaxy_core.store.commit_sets import CommitSet
+from metaxy_dagster.errors import InvalidAutomation
+from metaxy_dagster.metaxify import STORE_KEY
+from metaxy_dagster.watched import Terms, Watched, dagster_name, watched
+
+CHANGED_FEATURES: Final = "metaxy/changed_features"
+CHANGED_RECORDS: Final = "metaxy/changed_records"
+
+TICK_LOCK_TIMEOUT: Final = 5.0
+
+Sets = Mapping[str, CommitSet]
+
+
+def upstream_change_sensor(
+    features: Terms = (),
+    *,
+    of: Terms = (),
+    target: Any = None,
+    name: str | None = None,
+    minimum_records: int = 1,
+    minimum_interval_seconds: int | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    partition_keys: Sequence[str] = (),
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+    description: str | None = None,
+    lock_timeout: float = TICK_LOCK_TIMEOUT,
+    store_key: str = STORE_KEY,
+) -> dg.SensorDefinition:
+    """A sensor that requests a run when commits arrive, whoever made them.
+
+    A write, a delete and a rebase are changes; a rebase too, since records that waited for it may
+    be processed now. Compaction is none. A tick without a change is one query on the catalog.
+
+    No change is missed and none is answered twice. The cursor holds which commits there were at the
+    last request, so that late commits count and changes add up while a threshold is not reached.
+    The run key is made of the same, so that a lost cursor or a repeated tick asks for a run that
+    Dagster knows already. Without a cursor everything counts: the first tick requests a run if
+    there is any commit. A store that is locked or away makes a tick skip, and the cursor stays.
+
+    Args:
+        features: whose commits to watch: classes, keys, selection texts such as ``"tag:raw"``, or
+            assets of features. Nothing is run for the watched features themselves.
+        of: features to bring up to date; everything upstream of them is watched, but for what is
+            named here, since the runs write it themselves.
+        target: what to run: a job, an asset selection or assets. Without it the assets of ``of``,
+            or else of everything downstream of ``features``, as far as they are defined here.
+        name: name of the sensor; made of the features where it is None.
+        minimum_records: request a run only when so many records changed since the last request.
+        minimum_interval_seconds: least time between two ticks.
+        run_tags: further tags of the runs, which have ``metaxy/changed_features`` and
+            ``metaxy/changed_records``.
+        partition_keys: partitions of what is run, such as hash buckets: one run for each of them.
+        default_status: whether the sensor is on when it is first deployed.
+        description: what the UI says; made of the features where it is None.
+        lock_timeout: seconds that a tick waits for a writer before it skips.
+        store_key: resource key of the ``MetaxyStoreResource``.
+
+    Raises:
+        InvalidAutomation: there is nothing to watch or to run.
+        UnknownFeature: the graph does not hold a feature.
+        InvalidSelection: a selection cannot be read, or nothing matches it.
+
+    Example:
+        >>> import metaxy_core as mx
+        >>> with mx.FeatureGraph().use():
+        ...     class Video(mx.Feature, spec=mx.FeatureSpec(key="example/video")):
+        ...         pass
+        ...     class Face(mx.Feature, spec=mx.FeatureSpec(key="example/face", deps=[Video])):
+        ...         pass
+        >>> sensor = upstream_change_sensor(of=Face, minimum_records=100)
+        >>> sensor.name
+        'upstream_changes_of_example_face'
+    """
+    found = watched("upstream_change_sensor", features, of)
+    _check_arguments(minimum_records, found, target)
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        resource = getattr(context.resources, store_key)
+        try:
+            with resource.open(lock_timeout=lock_timeout) as store:
+                now = _sets(store.commit_sets(*found.features))
+        except (StoreLocked, StoreUnreachable) as error:
+            return dg.SkipReason(f"{error} The next tick looks again; nothing is missed.")
+        before = {k: v for k, v in _from_cursor(context).items() if k in found.features}
+        change = change_between(before, now)
+        if not now or not change.features:
+            return dg.SkipReason(_nothing_new(found, now))
+        if change.records < minimum_records and not change.elsewhere:
+            return dg.SkipReason(
+                f"{change.records} of {minimum_records} records changed since the last request, "
+                f"in {', '.join(change.features)}."
+            )
+        tags = {
+            CHANGED_FEATURES: ", ".join(change.features),
+            CHANGED_RECORDS: str(change.records),
+            **(run_tags or {}),
+        }
+        key = _run_key(now, change, context.cursor)
+        requests = requests_of(tags, partition_keys, key)
+        return dg.SensorResult(run_requests=requests, cursor=_to_cursor(now))
+
+    watching = ", ".join(found.features)
+    return dg.SensorDefinition(
+        name=name or _name(found, of),
+        evaluation_fn=evaluate,
+        target=found.selection if target is None else target,
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        description=description or f"Requests a run when commits arrive for {watching}.",
+        required_resource_keys={store_key},
+    )
+
+
+def requests_of(
+    tags: Mapping[str, str], partition_keys: Sequence[str], run_key: str | None = None
+) -> list[dg.RunRequest]:
+    """One run, or one for each partition.
+
+    Args:
+        tags: tags of every run.
+        partition_keys: the partitions.
+        run_key: what tells the runs from those of other changes; a schedule has none, and Dagster
+            tells the runs of one of its ticks by partition.
+    """
+    if not partition_keys:
+        return [dg.RunRequest(run_key=run_key, tags=dict(tags))]
+    return [
+        dg.RunRequest(
+            run_key=key if run_key is None else f"{run_key}-{key}",
+            tags=dict(tags),
+            partition_key=key,
+        )
+        for key in partition_keys
+    ]
+
+
+# --------------------------------------------------------------------------- what changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done between two looks at the catalog.
+
+    Attributes:
+        features: those with commits that were not there before.
+        records: how many records these changed.
+        elsewhere: whether the store is not the one of before, or was put back to an older state.
+    """
+
+    features: tuple[str, ...]
+    records: int
+    elsewhere: bool = False
+
+
+def change_between(before: Sets, now: Sets) -> Change:
+    """What was done since.
+
+    Args:
+        before: the commit sets of the last request, without features that have none.
+        now: the commit sets of the same store, or of another that took its place.
+    """
+    names = sorted({*before, *now})
+    different = tuple(name for name in names if now.get(name) != before.get(name))
+    elsewhere = any(
+        not now.get(name, CommitSet()).continues(found) for name, found in before.items()
+    )
+    if elsewhere:
+        return Change(different, sum(found.records for found in now.values()), elsewhere=True)
+    records = sum(now[name].records - before.get(name, CommitSet()).records for name in different)
+    return Change(different, records)
+
+
+def _sets(found: Mapping[Any, CommitSet]) -> dict[str, CommitSet]:
+    return {str(key): commits for key, commits in sorted(found.items()) if commits.commits}
+
+
+def _run_key(now: Sets, change: Change, cursor: str | None) -> str:
+    """The same for the same commits.
+
+    A store that was put back has commits that a run was requested for before, and what that run
+    did is gone with the rest; so the key tells what it was put back from.
+    """
+    state = _to_cursor(now) + (cursor or "" if change.elsewhere else "")
+    return hashlib.sha256(state.encode()).hexdigest()[:32]
+
+
+# --------------------------------------------------------------------------- the cursor
+
+
+def _to_cursor(now: Sets) -> str:
+    return json.dumps({name: asdict(found) for name, found in now.items()}, default=_text_of)
+
+
+def _text_of(time: dt.datetime) -> str:
+    return time.astimezone(dt.UTC).isoformat()
+
+
+def _from_cursor(context: dg.SensorEvaluationContext) -> Sets:
+    """What the cursor holds; nothing where there is none, or one that is not ours."""
+    if context.cursor is None:
+        return {}
+    try:
+        return {
+            name: CommitSet(
+                newest=int(values["newest"]),
+                commits=int(values["commits"]),
+                records=int(values["records"]),
+                first_at=dt.datetime.fromisoformat(values["first_at"]),
+                last_at=dt.datetime.fromisoformat(values["last_at"]),
+            )
+            for name, values in json.loads(context.cursor).items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        context.log.warning("The cursor %r is none of this sensor; it is ignored.", context.cursor)
+        return {}
+
+
+# --------------------------------------------------------------------------- words
+
+
+def _check_arguments(minimum_records: int, found: Watched, target: Any) -> None:
+    call = "upstream_change_sensor"
+    if type(minimum_records) is not int or minimum_records < 1:
+        raise InvalidAutomation.from_argument(
+            call, "minimum_records", minimum_records, "a whole number from 1"
+        )
+    if target is None and not found.targets:
+        raise InvalidAutomation.from_leaves(call, found.features)
+
+
+def _name(found: Watched, of: Terms) -> str:
+    if of:
+        return dagster_name("upstream_changes_of", found.targets)
+    return dagster_name("changes_of", found.features)
+
+
+def _nothing_new(found: Watched, now: Sets) -> str:
+    watching = ", ".join(found.features)
+    if not now:
+        return f"There is no commit of {watching} yet."
+    newest = max(commits.newest or 0 for commits in now.values())
+    return f"No new commit of {watching} since commit {newest}."
