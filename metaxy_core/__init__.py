@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.integrity import ColumnMismatch, Integrity
     from metaxy_core.store.lineage import Lineage
     from metaxy_core.store.migrating import Migration
     from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
@@ -45,6 +46,8 @@ _LAZY = {
     "PlannedFeature": "metaxy_core.store.plan",
     "MetadataStore": "metaxy_core.store.base",
     "Explanation": "metaxy_core.store.explanation",
+    "ColumnMismatch": "metaxy_core.store.integrity",
+    "Integrity": "metaxy_core.store.integrity",
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
@@ -53,6 +56,7 @@ _LAZY = {
 
 __all__ = [
     "BaseFeature",
+    "ColumnMismatch",
     "Commit",
     "Config",
     "Counts",
@@ -68,6 +72,7 @@ __all__ = [
     "FieldSpec",
     "FieldsMapping",
     "Increment",
+    "Integrity",
     "Lineage",
     "MetadataStore",
     "MetaxyError",

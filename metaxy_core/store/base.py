@@ -14,6 +14,7 @@ from metaxy_core.store.calls.attempts import AttemptCalls
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
 from metaxy_core.store.calls.explanations import ExplanationCalls
+from metaxy_core.store.calls.integrity import IntegrityCalls
 from metaxy_core.store.calls.migrations import MigrationCalls
 from metaxy_core.store.calls.plans import PlanCalls
 from metaxy_core.store.calls.records import RecordCalls
@@ -27,6 +28,7 @@ class MetadataStore(
     ExplanationCalls,
     AttemptCalls,
     ChangeCalls,
+    IntegrityCalls,
     MigrationCalls,
     RecordCalls,
     DefinitionCalls,
