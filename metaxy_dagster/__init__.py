@@ -1,5 +1,6 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
+from metaxy_dagster.checks import feature_checks
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.increments import Children
 from metaxy_dagster.io_manager import MetaxyIOManager
@@ -15,5 +16,6 @@ __all__ = [
     "MetaxyStoreResource",
     "MetaxyTranslator",
     "data_version",
+    "feature_checks",
     "metaxify",
 ]
