@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 RECORDS: Final = "metaxy_records"
+NULL_IDS: Final = "metaxy_null_ids"
 UNRECORDED: Final = "metaxy_unrecorded"
 INCOMPLETE: Final = "metaxy_incomplete"
 
@@ -25,13 +26,15 @@ def tally(source: Source, columns: Sequence[str], versions: Sequence[str]) -> ir
         versions: the columns that no record may lack.
 
     Returns:
-        ``metaxy_records``, ``metaxy_unrecorded`` (those of a commit that the catalog does not
-        have), ``metaxy_incomplete`` (these, and those with a NULL in ``versions``), and for each of
+        ``metaxy_records``, ``metaxy_null_ids`` (those with a NULL in an id column),
+        ``metaxy_unrecorded`` (those of a commit that the catalog does not have),
+        ``metaxy_incomplete`` (these, and those with a NULL in ``versions``), and for each of
         ``columns`` the number of its NULLs.
     """
     records = live_records(source)
     return records.agg(
         **{RECORDS: records.count()},
+        **{NULL_IDS: _any_null(records, source.id_columns).sum().fill_null(0)},
         **{UNRECORDED: (~_recorded(records, source)).sum().fill_null(0)},
         **{INCOMPLETE: _incomplete(records, source, versions).sum().fill_null(0)},
         **{name: records[name].isnull().sum().fill_null(0) for name in columns},
@@ -45,10 +48,13 @@ def incomplete(source: Source, versions: Sequence[str]) -> ir.Table:
 
 
 def _incomplete(records: ir.Table, source: Source, versions: Sequence[str]) -> ir.BooleanValue:
-    wrong = ~_recorded(records, source)
-    for name in versions:
-        wrong = wrong | records[name].isnull()
-    return wrong
+    return ~_recorded(records, source) | _any_null(records, versions)
+
+
+def _any_null(records: ir.Table, columns: Sequence[str]) -> ir.BooleanValue:
+    import ibis
+
+    return ibis.or_(*(records[name].isnull() for name in columns))
 
 
 def _recorded(records: ir.Table, source: Source) -> ir.BooleanValue:

@@ -115,7 +115,7 @@ class _Looking:
         required = [c.name for c in definition.value_columns if not c.nullable]
         ids = list(source.id_columns)
         versions = list(self._versions.values())
-        (row,) = self._rows(integrity.tally(source, [*ids, *required, *versions], versions))
+        (row,) = self._rows(integrity.tally(source, [*required, *versions], versions))
         repeated, repeated_count = self._ids(repeated_ids(live_records(source), ids))
         incomplete: tuple[object, ...] = ()
         if row[integrity.INCOMPLETE]:
@@ -126,7 +126,7 @@ class _Looking:
             records=int(row[integrity.RECORDS]),
             repeated=repeated_count,
             repeated_ids=repeated,
-            null_ids=max(int(row[name]) for name in ids),
+            null_ids=int(row[integrity.NULL_IDS]),
             incomplete=int(row[integrity.INCOMPLETE]),
             incomplete_ids=incomplete,
             without_provenance={
@@ -138,37 +138,31 @@ class _Looking:
 
     def _mismatches(self, nulls: Mapping[str, int]) -> Iterator[ColumnMismatch]:
         definition = self._definition
-        stored = _schema(self._source)
-        for name in definition.spec.id_columns:
-            if name not in stored.names and definition.column(name) is None:
-                yield ColumnMismatch(name, "an id", None)
+        stored = {each.name: each.type for each in _schema(self._source)}
         for column in definition.columns:
-            declared = arrow_type(column.type)
-            shown = column.type if declared is None else str(declared)
-            if column.name not in stored.names:
-                yield ColumnMismatch(column.name, shown, None)
-            elif declared is not None and not agrees(stored.field(column.name).type, declared):
-                kind = str(stored.field(column.name).type)
-                yield ColumnMismatch(column.name, shown, kind)
-            elif nulls.get(column.name):
-                kind = str(stored.field(column.name).type)
-                yield ColumnMismatch(column.name, shown, kind, nulls[column.name])
+            kind, declared = stored.get(column.name), arrow_type(column.type)
+            fits = kind is not None and (declared is None or agrees(kind, declared))
+            if not fits or nulls.get(column.name):
+                shown = column.type if declared is None else str(declared)
+                missing = nulls.get(column.name, 0) if fits else 0
+                yield ColumnMismatch(column.name, shown, _named(kind), missing)
         for name in self._versions.values():
-            if name not in stored.names:
-                yield ColumnMismatch(name, _VERSION, None)
-            elif str(stored.field(name).type) != _VERSION:
-                yield ColumnMismatch(name, _VERSION, str(stored.field(name).type))
+            if _named(stored.get(name)) != _VERSION:
+                yield ColumnMismatch(name, _VERSION, _named(stored.get(name)))
+        for name in definition.spec.id_columns:
+            if name not in stored and definition.column(name) is None:
+                yield ColumnMismatch(name, "an id", None)
         yield from self._undeclared(stored)
 
-    def _undeclared(self, stored: pa.Schema) -> Iterator[ColumnMismatch]:
+    def _undeclared(self, stored: Mapping[str, pa.DataType]) -> Iterator[ColumnMismatch]:
         """Columns that writes would refuse; others may have been left by a former definition."""
         definition = self._definition
         if definition.extra != "forbid":
             return
         known = {*definition.spec.id_columns, *(column.name for column in definition.columns)}
-        for name in stored.names:
+        for name, kind in stored.items():
             if name not in known and not sc.is_reserved(name):
-                yield ColumnMismatch(name, None, str(stored.field(name).type))
+                yield ColumnMismatch(name, None, str(kind))
 
     def _ids(self, rows: ir.Table) -> tuple[tuple[object, ...], int]:
         """Some ids, and how many there are."""
@@ -185,6 +179,10 @@ class _Looking:
             self._backend.sql(lambda: rows)
         ).to_pylist()
         return found
+
+
+def _named(kind: pa.DataType | None) -> str | None:
+    return None if kind is None else str(kind)
 
 
 def _schema(source: Source) -> pa.Schema:

@@ -427,3 +427,43 @@ def test_ops_can_be_put_in_a_row(lab: Any, media: SimpleNamespace) -> None:
     steps = [e.step_key for e in result.all_events if e.event_type_value == "STEP_SUCCESS"]
     assert steps == ["delete_orphans", "compact", "observe"]
     assert (ids(lab, media.Transcript), rows(lab, media.Transcript)) == (["a", "b", "d"], 3)
+
+
+def test_the_children_of_a_lost_parent_are_deleted(lab: Any, media: SimpleNamespace) -> None:
+    with media.graph.use():
+        dep = mx.FeatureDep(feature=media.Video, columns=[], lineage=mx.expansion())
+        spec = mx.FeatureSpec(key="example/chunk", id_columns=["video_id", "number"], deps=[dep])
+
+        class Chunk(mx.Feature, spec=spec):
+            number: int
+
+    with lab.store.open() as store:
+        store.write(media.Video, lab.clips(dict.fromkeys("abc", ("1", "1"))))
+        parents = store.resolve_update(Chunk).new
+        store.write(Chunk, parents.join(pl.DataFrame({"number": [0, 1]}), how="cross"))
+        store.delete(media.Video, filters="video_id = 'c'")
+    result = launched(lab, mxd.delete_orphans_job(Chunk), dry_run=False)
+    assert (output(result)["deleted"], ids(lab, Chunk)) == (2, ["a", "a", "b", "b"])
+
+
+def test_a_partitioned_asset_is_observed(lab: Any, media: SimpleNamespace) -> None:
+    lost(lab, media, "c")
+    partitions = dg.StaticPartitionsDefinition(["x", "y"])
+    spec = dg.AssetSpec(
+        lab.TRANSCRIPT,
+        metadata={"metaxy/feature": "example/transcript"},
+        partitions_def=partitions,
+    )
+    with media.graph.use():
+        job = mxd.delete_orphans_job(spec, dry_run=False)
+    assert told(launched(lab, job)) == {"example/transcript": "observed"}
+
+
+def test_another_project_s_records_are_not_touched(lab: Any, media: SimpleNamespace) -> None:
+    rewritten(lab, media)
+    external = media.graph["example/video"].model_copy(update={"external": True})
+    with mx.FeatureGraph([external]).use():
+        for job in (mxd.compact_job("example/video"), mxd.delete_orphans_job("example/video")):
+            result = launched(lab, job, dry_run=False)
+            assert output(result)["features"][0]["note"] == "another project's"
+    assert rows(lab, media.Video) == 4

@@ -136,6 +136,9 @@ def test_several_id_columns_are_named_together(tmp_path: Path) -> None:
         opened.write(Frame, frames)
     found = tampered(path, Frame, "INSERT INTO frame SELECT * FROM frame WHERE number = 2")
     assert found.repeated_ids == (("a", 2),)
+    found = tampered(path, Frame, "UPDATE frame SET clip = NULL WHERE number = 1")
+    found = tampered(path, Frame, "UPDATE frame SET number = NULL WHERE number = 2")
+    assert found.null_ids == 3
 
 
 # ------------------------------------------------------------------ compaction, counted before
@@ -164,3 +167,61 @@ def test_counting_what_is_compactable_erases_nothing(store: mx.MetadataStore) ->
 
 def test_nothing_is_compactable_before_the_first_write(store: mx.MetadataStore) -> None:
     assert store.compactable(clip()) == 0
+
+
+# ------------------------------------------------------------------ a branch over production
+
+
+def test_a_branch_over_production_is_sound_and_compacts_only_its_own_rows(
+    tmp_path: Path,
+) -> None:
+    feature, path = clip(), tmp_path / "prod.duckdb"
+    with mx.DuckDBMetadataStore(path) as prod:
+        prod.write(feature, clips("a", "b"))
+        prod.write(feature, clips("a"))
+    with (
+        mx.DuckDBMetadataStore(path, read_only=True) as prod,
+        mx.DuckDBMetadataStore(tmp_path / "dev.duckdb", fallback=prod) as dev,
+    ):
+        assert dev.compactable(feature) == 0
+        dev.write(feature, clips("b", "c"))
+        dev.write(feature, clips("c"))
+        found = dev.integrity(feature)
+        assert (bool(found), found.records) == (True, 3)
+        assert dev.compactable(feature) == dev.compact(feature).rows == 1
+
+
+def test_a_sound_table_says_so_of_its_expansions_too(store: mx.MetadataStore) -> None:
+    feature = clip()
+
+    class Chunk(mx.Feature, spec=mx.FeatureSpec(
+        key="chunk", id_columns=["id", "number"],
+        deps=[mx.FeatureDep(feature=feature, lineage=mx.expansion(on=["id"]))],
+    )):  # fmt: skip
+        id: str
+        number: int
+
+    store.write(feature, clips("a"))
+    for _ in range(2):
+        parents = store.resolve_update(Chunk).new
+        if not parents.height:
+            parents = store.resolve_update(Chunk, stale_if="number = 0").stale
+            parents = parents.drop("metaxy_changed_fields")
+        children = parents.join(pl.DataFrame({"number": [0, 1]}), how="cross")
+        store.write(Chunk, children, processed=parents)
+    assert store.integrity(Chunk) == mx.Integrity(mx.FeatureKey("chunk"), records=2)
+    assert store.compactable(Chunk) == store.compact(Chunk).rows == 3  # children, and the parent
+
+
+def test_a_column_that_writes_would_refuse_is_told(file: Path) -> None:
+    with mx.FeatureGraph().use():
+
+        class Strict(mx.Feature, spec=mx.FeatureSpec(
+            key="clip", id_columns=["id"],
+            fields=[mx.FieldSpec(key="audio", version_from=["etag"])],
+        ), extra="forbid"):  # fmt: skip
+            id: str
+            etag: str
+
+    found = tampered(file, Strict, "ALTER TABLE clip ADD COLUMN old INTEGER")
+    assert [str(each) for each in found.columns] == ["old is not declared"]
