@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
+    from metaxy_core.store.integrity import ColumnMismatch, Integrity
     from metaxy_core.store.lineage import Lineage
     from metaxy_core.store.migrating import Migration
     from metaxy_core.store.plan import Plan, PlannedFeature, PlanTotal
@@ -50,6 +51,8 @@ _LAZY = {
     "PlannedFeature": "metaxy_core.store.plan",
     "MetadataStore": "metaxy_core.store.base",
     "Explanation": "metaxy_core.store.explanation",
+    "ColumnMismatch": "metaxy_core.store.integrity",
+    "Integrity": "metaxy_core.store.integrity",
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
@@ -59,6 +62,7 @@ _LAZY = {
 __all__ = [
     "BaseFeature",
     "Claim",
+    "ColumnMismatch",
     "Commit",
     "CommitSet",
     "Config",
@@ -76,6 +80,7 @@ __all__ = [
     "FieldsMapping",
     "HeldClaim",
     "Increment",
+    "Integrity",
     "Lineage",
     "MetadataStore",
     "MetaxyError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 from metaxy_core.errors import DataError, DefinitionError, StoreError, UnknownFeature
@@ -309,4 +309,36 @@ class StoreMismatch(StoreError):
             f"The increment of '{feature}' comes from the store {resolved!r}, but the IO manager "
             f"writes to {written!r}. Give MetaxyIOManager(store=...) the same MetaxyStoreResource "
             f"that stands under the asset's store_key; nothing was written."
+        )
+
+
+class InvalidCheck(AssetError):
+    """A choice of ``feature_checks`` that does not fit the features."""
+
+    @classmethod
+    def from_unknown(
+        cls, features: Sequence[object], option: str, value: object, known: Sequence[str]
+    ) -> Self:
+        """An option names a check, or a severity, that there is not."""
+        return cls(
+            f"feature_checks of {_listing(features)} has {option}={value!r}; choose among "
+            f"{', '.join(known)}."
+        )
+
+    @classmethod
+    def from_reasons(cls, check: str, reasons: Mapping[str, str]) -> Self:
+        """A check that was asked for says nothing of any of the features."""
+        why = "; ".join(f"{feature!r}: {reason}" for feature, reason in reasons.items())
+        return cls(
+            f"feature_checks was asked for {check!r}, which cannot be told ({why}). Leave it out, "
+            f"or give what it needs."
+        )
+
+    @classmethod
+    def from_option(
+        cls, features: Sequence[object], option: str, value: object, expected: str
+    ) -> Self:
+        """An option of the wrong kind."""
+        return cls(
+            f"feature_checks of {_listing(features)} has {option}={value!r}; give {expected}."
         )

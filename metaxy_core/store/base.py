@@ -15,6 +15,7 @@ from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.claims import ClaimCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
 from metaxy_core.store.calls.explanations import ExplanationCalls
+from metaxy_core.store.calls.integrity import IntegrityCalls
 from metaxy_core.store.calls.migrations import MigrationCalls
 from metaxy_core.store.calls.plans import PlanCalls
 from metaxy_core.store.calls.records import RecordCalls
@@ -30,6 +31,7 @@ class MetadataStore(
     AttemptCalls,
     ClaimCalls,
     ChangeCalls,
+    IntegrityCalls,
     MigrationCalls,
     RecordCalls,
     WatchingCalls,

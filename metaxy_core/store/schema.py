@@ -93,6 +93,15 @@ def as_declared(definition: FeatureDefinition, frame: pa.Table) -> pa.Table:
     return frame
 
 
+def agrees(found: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a stored type is what a declared one becomes; databases have units of their own."""
+    if at.is_list(declared):
+        return bool(at.is_list(found)) and agrees(found.value_type, declared.value_type)
+    if at.is_integer(declared) or at.is_floating(declared) or at.is_decimal(declared):
+        return bool(found == declared)
+    return _family(found) == _family(declared)
+
+
 def check_id_type(feature: FeatureKey, name: str, found: pa.DataType) -> None:
     """Ids are text, integers, booleans, dates, times, decimals or bytes."""
     if at.is_nested(found) or at.is_floating(found) or at.is_null(found):

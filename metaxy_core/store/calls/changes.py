@@ -113,6 +113,23 @@ class ChangeCalls(Calls):
             deleting = Deleting(self._parts, materialization_id)
             return deleting.delete(graph, graph.plan(key), frame, filters, hard=hard)
 
+    def compactable(
+        self, feature: KeyLike, *, keep_history: dt.timedelta | dt.datetime | int | None = None
+    ) -> int:
+        """How many rows ``compact`` would erase; nothing is changed.
+
+        Args:
+            feature: the feature.
+            keep_history: how much of the past is to stay; see ``compact``.
+
+        Raises:
+            InvalidWrite: ``keep_history`` is neither a span, a time nor the id of a commit.
+        """
+        graph, key = locate(feature)
+        since = kept_since(keep_history, dt.datetime.now(dt.UTC))
+        with self._parts.backend.turn:
+            return Compacting(self._parts, None).compactable(graph.plan(key), since)
+
     def compact(
         self,
         feature: KeyLike,
