@@ -6,11 +6,13 @@ from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.run_config import IncrementConfig
 from metaxy_dagster.translator import MetaxyTranslator
 
 __all__ = [
     "AssetError",
     "Children",
+    "IncrementConfig",
     "MetaxyIOManager",
     "MetaxyStoreResource",
     "MetaxyTranslator",

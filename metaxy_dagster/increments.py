@@ -16,6 +16,7 @@ from metaxy_core.errors import UnsupportedFrame
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.requests import EVERYTHING, Request
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,11 +32,13 @@ class Tally:
         counts: records of each kind.
         changed: for each field, how many stale records it changed in.
         resolved: whether increments were counted; otherwise only commits tell what was done.
+        request: the part of the increments that was looked at.
     """
 
     counts: Counts = field(default_factory=Counts)
     changed: Counter[str] = field(default_factory=Counter)
     resolved: bool = True
+    request: Request = EVERYTHING
 
     def add(self, increment: Increment) -> None:
         """Count an increment; orphans are those of the last one."""
@@ -110,6 +113,7 @@ def increment_output(
     feature: FeatureName,
     store: MetadataStore,
     samples: Any,
+    request: Request,
     work: Callable[[Increment], Any],
     log: Log,
 ) -> IncrementOutput:
@@ -119,10 +123,11 @@ def increment_output(
         feature: the feature.
         store: the store, which has to stay open until the output is written.
         samples: every record that should exist, for a root feature.
+        request: which part of the increment is handled.
         work: gives a frame, several, or a generator of frames.
         log: where the plan is told before the work begins.
     """
-    increment, tally = store.resolve_update(feature, samples), Tally()
+    increment, tally = request.resolved(feature, store, samples), Tally(request=request)
     tally.add(increment)
     log(_plan_text(feature, tally))
     frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
@@ -156,6 +161,8 @@ def _is_frame(value: Any) -> bool:
 def _plan_text(feature: FeatureName, tally: Tally) -> str:
     counts = tally.counts
     text = f"{feature}: {tally}, {counts.orphaned} orphaned, {counts.blocked} blocked."
+    if str(tally.request):
+        text += f" This run handles: {tally.request}."
     if counts.blocked:
         upstream = ", ".join(str(dep.feature) for dep in feature.plan.deps)
         text += f" Blocked records wait until {upstream} is recomputed by its current code."

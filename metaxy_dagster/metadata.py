@@ -182,7 +182,8 @@ def materialization_metadata(
         "dagster/row_count": rows,
         **_counts(outcome),
         "metaxy/processed": outcome.processed,
-        "metaxy/spared": max(rows - outcome.processed, 0),
+        **_spared(outcome, rows),
+        **outcome.tally.request.metadata(),
         "metaxy/seconds": round(outcome.seconds, 3),
         FEATURE_VERSION: feature.versions.feature,
         "metaxy/commits": [commit.id for commit in outcome.commits],
@@ -206,6 +207,12 @@ def _counts(outcome: Outcome) -> dict[str, int]:
         "metaxy/blocked": counts.blocked,
         "metaxy/deleted": outcome.deleted,
     }
+
+
+def _spared(outcome: Outcome, rows: int) -> dict[str, int]:
+    """What was left alone because it was up to date; a part of an increment does not tell that."""
+    is_known = outcome.tally.request.is_everything
+    return {"metaxy/spared": max(rows - outcome.processed, 0)} if is_known else {}
 
 
 def _changed_fields(outcome: Outcome) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from typing import Any, Unpack, cast, get_args, overload
 import dagster as dg
 
 from metaxy_core.keys import HasSpec, Key, KeyLike
-from metaxy_dagster.assets import AssetOptions, Orphans, Settings, increment_asset
+from metaxy_dagster.assets import increment_asset
+from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
 from metaxy_dagster.feature_name import FeatureName, feature_name
+from metaxy_dagster.options import AssetOptions, Orphans, Settings
 from metaxy_dagster.translator import MetaxyTranslator
 
 STORE_KEY = "metaxy_store"
@@ -47,17 +49,13 @@ class Metaxify:
         feature = self._named(asset)
         if feature is None:
             raise MissingFeature.from_asset(asset)
-        return increment_asset(target, feature, self._settings, self._options)
+        return increment_asset(AssetDesign.of(target, feature, self._settings, self._options))
 
     def _named(self, asset: str) -> FeatureName | None:
         return None if self._feature is None else feature_name(self._feature, asset)
 
     def _check_unused(self, asset: str) -> None:
-        unused = [*self._options]
-        if self._settings.samples is not None:
-            unused.append("samples")
-        if self._settings.orphans != "keep":
-            unused.append("orphans")
+        unused = [*self._options, *self._settings.given]
         if unused:
             raise InvalidOptions(
                 f"@metaxify over the asset {asset!r} only adds what its feature tells; it cannot "
@@ -79,6 +77,7 @@ def metaxify(
     *,
     samples: Callable[..., Any] | None = ...,
     orphans: Orphans = ...,
+    limit: int | None = ...,
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
@@ -91,6 +90,7 @@ def metaxify(
     *,
     samples: Callable[..., Any] | None = None,
     orphans: Orphans = "keep",
+    limit: int | None = None,
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
@@ -124,6 +124,8 @@ def metaxify(
         samples: for a root feature, a function that returns every record that should exist; may
             take context, config, resources and inputs.
         orphans: ``"delete"`` deletes stored records that are no longer expected, after the work.
+        limit: at most so many new and stale records per run, the first ones by id; a run's config
+            may say another number.
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
@@ -157,7 +159,12 @@ def metaxify(
         )
     given = cast("AssetOptions", {k: v for k, v in options.items() if v is not None})
     settings = Settings(
-        samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator()
+        samples=samples,
+        orphans=orphans,
+        limit=limit,
+        store_key=store_key,
+        io_manager_key=io_manager_key,
+        translator=translator or MetaxyTranslator(),
     )
     if isinstance(target, dg.AssetSpec | dg.AssetsDefinition):
         return Metaxify(None, settings, given)(target)

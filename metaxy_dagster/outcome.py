@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -96,7 +96,7 @@ def _delete_orphans(output: IncrementOutput, materialization_id: str) -> int:
 def _tally_of(commits: Sequence[Commit], found: Tally) -> Tally:
     stale = sum(commit.superseded for commit in commits)
     new = sum(commit.rows for commit in commits) - stale
-    return Tally(Counts(new=new, stale=stale), found.changed, resolved=False)
+    return replace(found, counts=Counts(new=new, stale=stale), resolved=False)
 
 
 def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:

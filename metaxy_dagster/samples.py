@@ -13,6 +13,7 @@ from metaxy_core.store.increment import Increment
 from metaxy_core.system_columns import CHANGED_FIELDS, PROVENANCE, PROVENANCE_BY_FIELD
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.increments import IncrementOutput, Log, Tally
+from metaxy_dagster.requests import EVERYTHING, Request
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +22,11 @@ _SHOWN = 5
 
 
 def samples_output(
-    feature: FeatureName, store: MetadataStore, frames: Iterable[Any], log: Log
+    feature: FeatureName,
+    store: MetadataStore,
+    frames: Iterable[Any],
+    log: Log,
+    request: Request = EVERYTHING,
 ) -> IncrementOutput:
     """Write the new and stale ones among the samples of a root feature, frame by frame.
 
@@ -31,16 +36,19 @@ def samples_output(
         frames: frames of samples which together are every record that should exist. Frames that
             carry an increment's provenance are written as they are.
         log: where it is told what each frame brings before it is written.
+        request: which of the new and stale ones are written.
     """
-    samples = _Samples(feature, store, log)
+    samples = _Samples(feature, store, log, request)
     return IncrementOutput(feature, store, samples.needed(frames), samples.tally, samples.orphaned)
 
 
 class _Samples:
     """The samples of a root feature as they come, and what is left over when all have come."""
 
-    def __init__(self, feature: FeatureName, store: MetadataStore, log: Log) -> None:
-        self.tally = Tally()
+    def __init__(
+        self, feature: FeatureName, store: MetadataStore, log: Log, request: Request
+    ) -> None:
+        self.tally = Tally(request=request)
         self._feature, self._store, self._log = feature, store, log
         self._ids = list(feature.spec.id_columns)
         self._seen: list[pl.DataFrame] = []
@@ -57,9 +65,12 @@ class _Samples:
                 self.tally.resolved = False
                 yield table
                 continue
-            increment = self._store.resolve_update(self._feature, table)
-            self._increment = increment
             self._seen.append(pl.DataFrame(table.select(self._ids)))
+            request = self.tally.request.after(self.tally.counts.to_process)
+            if request.limit == 0:  # the rest is only looked through for what is orphaned
+                continue
+            increment = request.resolved(self._feature, self._store, table)
+            self._increment = increment
             self.tally.add(increment)
             self._log(f"{self._feature}: {self.tally} among the samples so far.")
             if increment.counts.to_process:
@@ -79,10 +90,16 @@ class _Samples:
 
             seen = pl.concat(self._seen, how="vertical_relaxed")
             self._check_disjoint(seen)
-            stored = self._store.read(self._feature, columns=self._ids).to_polars()
+            stored = self._stored()
             self._left = stored.join(seen.cast(stored.schema), on=self._ids, how="anti")
             self.tally.counts = replace(self.tally.counts, orphaned=self._left.height)
         self._log(f"{self._feature}: {self.tally.counts.orphaned} orphaned.")
+
+    def _stored(self) -> pl.DataFrame:
+        """The ids among which orphans are; of a part of the records only the comparison knows."""
+        if self.tally.request.filters is None or self._increment is None:
+            return self._store.read(self._feature, columns=self._ids).to_polars()
+        return self._increment.orphaned.select(self._ids)
 
     def _check_disjoint(self, seen: pl.DataFrame) -> None:
         repeated = seen.filter(seen.is_duplicated()).unique(maintain_order=True)

@@ -1,0 +1,142 @@
+"""A function, its feature and its options are read together once, whatever asset they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import dagster as dg
+
+from metaxy_dagster.enriching import dep_keys, enriched_spec
+from metaxy_dagster.errors import MissingIncrement, MissingSamples, UnexpectedSamples
+from metaxy_dagster.feature_name import FEATURE, FeatureName
+from metaxy_dagster.functions import AssetFunction, asset_function
+from metaxy_dagster.inputs import asset_ins
+from metaxy_dagster.options import AssetOptions, Settings, check_options
+from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.run_config import LaunchConfig, launch_config
+
+
+@dataclass(frozen=True)
+class AssetDesign:
+    """What an asset is to be.
+
+    Attributes:
+        feature: the feature.
+        work: the function that computes its records.
+        samples: the function that gives a root's samples, or None.
+        config: the config that runs can be given.
+        ins: the assets to load, by parameter.
+        settings: what ``metaxify`` was told.
+        options: options of ``dg.asset``.
+    """
+
+    feature: FeatureName
+    work: AssetFunction
+    samples: AssetFunction | None
+    config: LaunchConfig
+    ins: Mapping[str, dg.AssetIn]
+    settings: Settings
+    options: AssetOptions
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any],
+        feature: FeatureName,
+        settings: Settings,
+        options: AssetOptions,
+    ) -> Self:
+        """Read a function and its options.
+
+        Raises:
+            AssetError: function, feature and options do not fit together.
+        """
+        check_options(feature, options)
+        work = asset_function(function, feature)
+        samples = None if settings.samples is None else asset_function(settings.samples, feature)
+        _check_parameters(feature, work, samples)
+        functions = [work] if samples is None else [work, samples]
+        config = launch_config(functions, settings.limit, feature)
+        ins = asset_ins(feature, functions, settings, options.get("ins", {}))
+        return cls(feature, work, samples, config, ins, settings, options)
+
+    @property
+    def functions(self) -> list[AssetFunction]:
+        """The functions that Dagster gives arguments for."""
+        return [self.work] if self.samples is None else [self.work, self.samples]
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset's key."""
+        if "key" in self.options:
+            return dg.AssetKey.from_coercible(self.options["key"])
+        path = list(self.settings.translator.asset_key(self.feature.definition).path)
+        if "name" in self.options:
+            path[-1] = self.options["name"]
+        prefix = self.options.get("key_prefix", ())
+        return dg.AssetKey([*([prefix] if isinstance(prefix, str) else prefix), *path])
+
+    @property
+    def deps(self) -> list[Any]:
+        """The assets that come before and are not loaded."""
+        further = list(self.options.get("deps", ()))
+        taken = {asset_in.key for asset_in in self.ins.values()}
+        taken |= {dg.AssetDep.from_coercible(dep).asset_key for dep in further}
+        return [
+            *further,
+            *(key for key in dep_keys(self.feature, self.settings.translator) if key not in taken),
+        ]
+
+    @property
+    def description(self) -> str | None:
+        """What the asset's page says."""
+        described = self.settings.translator.description(self.feature.definition)
+        return self.options.get("description") or described or self.work.function.__doc__
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The asset's metadata, before its feature's is added."""
+        return {**self.options.get("metadata", {}), FEATURE: self.feature}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Resources that no function takes as a parameter, and their annotations."""
+        keys = self.options.get("required_resource_keys", ())
+        resources: dict[str, Any] = dict.fromkeys(keys, dg.ResourceParam[Any])  # type: ignore[misc]
+        return {**resources, self.settings.store_key: MetaxyStoreResource}
+
+    def passed_on(self, *own: str) -> dict[str, Any]:
+        """The options that ``dg.asset`` gets as they are.
+
+        Args:
+            *own: names of further options that it does not.
+        """
+        taken = ("name", "key_prefix", "key", "ins", "deps", "metadata", "description", *own)
+        left_out = (*taken, "required_resource_keys")
+        return {name: value for name, value in self.options.items() if name not in left_out}
+
+    def enriched(self, assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
+        """The asset with all that its feature tells."""
+        translator = self.settings.translator
+        return assets.map_asset_specs(lambda spec: enriched_spec(spec, self.feature, translator))
+
+
+def _check_parameters(
+    feature: FeatureName, work: AssetFunction, samples: AssetFunction | None
+) -> None:
+    plan = feature.plan
+    if not plan.is_root:
+        if samples is not None:
+            raise UnexpectedSamples.from_asset(
+                feature, "its feature has deps, from which its records follow"
+            )
+        if not work.takes_increment:
+            raise MissingIncrement.from_deps(feature, [dep.feature for dep in plan.deps])
+    elif work.takes_increment and samples is None:
+        raise MissingSamples.from_asset(feature)
+    elif samples is not None and not work.takes_increment:
+        raise UnexpectedSamples.from_asset(
+            feature, "its function takes no 'increment' and so returns the samples itself"
+        )

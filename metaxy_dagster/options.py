@@ -1,0 +1,84 @@
+"""What ``metaxify`` can be told about an asset, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+import dagster as dg
+
+from metaxy_dagster.errors import InvalidOptions
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.translator import MetaxyTranslator
+
+Orphans = Literal["keep", "delete"]
+
+
+class AssetOptions(TypedDict, total=False):
+    """Options of ``dg.asset`` that ``metaxify`` passes on; see there for what they mean."""
+
+    name: str
+    key_prefix: str | Sequence[str]
+    key: dg.AssetKey | str | Sequence[str]
+    ins: Mapping[str, Any]
+    deps: Iterable[Any]
+    metadata: Mapping[str, Any]
+    tags: Mapping[str, str]
+    kinds: AbstractSet[str]
+    owners: Sequence[str]
+    description: str
+    group_name: str
+    code_version: str
+    automation_condition: dg.AutomationCondition[Any]
+    freshness_policy: dg.FreshnessPolicy
+    retry_policy: dg.RetryPolicy
+    pool: str
+    op_tags: Mapping[str, Any]
+    hooks: AbstractSet[dg.HookDefinition]
+    resource_defs: Mapping[str, object]
+    required_resource_keys: AbstractSet[str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``metaxify`` itself was told.
+
+    Attributes:
+        samples: for a root feature, gives every record that should exist.
+        orphans: what to do with stored records that are no longer expected.
+        limit: how many new and stale records a run handles at most, where its config does not say.
+        store_key: key of the store resource.
+        io_manager_key: key of the IO manager.
+        translator: what Dagster should call things.
+    """
+
+    samples: Callable[..., Any] | None = None
+    orphans: Orphans = "keep"
+    limit: int | None = None
+    store_key: str = "metaxy_store"
+    io_manager_key: str = "metaxy_io_manager"
+    translator: MetaxyTranslator = field(default_factory=MetaxyTranslator)
+
+    @property
+    def given(self) -> list[str]:
+        """What was said beyond keys and names: it only means something over a function."""
+        usual = Settings()
+        names = ("samples", "orphans", "limit")
+        return [name for name in names if getattr(self, name) != getattr(usual, name)]
+
+
+def check_options(feature: FeatureName, options: AssetOptions) -> None:
+    """Options are those of ``dg.asset`` that are passed on.
+
+    Raises:
+        InvalidOptions: there is another one.
+    """
+    known = AssetOptions.__annotations__
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise InvalidOptions(
+            f"@metaxify({str(feature)!r}) does not know the option(s) {', '.join(unknown)}; it "
+            f"passes on {', '.join(known)} to dg.asset."
+        )
