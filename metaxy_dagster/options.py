@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
-
-import dagster as dg
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.translator import MetaxyTranslator
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 Orphans = Literal["keep", "delete"]
 

@@ -120,12 +120,7 @@ def test_a_function_may_have_config_that_is_no_class_and_keeps_its_default_limit
 
 
 def test_the_section_can_be_written_as_an_object(lab, media, many):
-    config = mxd.IncrementConfig(limit=2)
-    run_config = dg.RunConfig(
-        ops={many.node_def.name: {"config": {"increment": config.model_dump()}}}
-    )
-
-    lab.run(lab.video(media), many, run_config=run_config.to_config.model_dump())
+    launched(lab, many, lab.video(media), increment=mxd.IncrementConfig(limit=2).model_dump())
 
     assert lab.processed == [["a", "b"]]
 
