@@ -10,6 +10,7 @@ from metaxy_core.feature import Feature
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey, FieldKey
+from metaxy_core.specs.bucket import Bucket
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.feature import FeatureSpec
 from metaxy_core.specs.field import FieldDep, FieldSpec
@@ -53,6 +54,7 @@ _LAZY = {
 
 __all__ = [
     "BaseFeature",
+    "Bucket",
     "Commit",
     "Config",
     "Counts",

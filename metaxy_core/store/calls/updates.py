@@ -11,6 +11,7 @@ from metaxy_core.keys import KeyLike
 from metaxy_core.specs.filter import Filter, parse_filter
 from metaxy_core.store.arguments import checked_count
 from metaxy_core.store.increment import Increment
+from metaxy_core.store.members import given_members
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.progress import Progress
@@ -32,6 +33,7 @@ class UpdateCalls(Calls):
         stale_if: str | None = None,
         limit: int | None = None,
         max_attempts: int | None = None,
+        among: Any = None,
     ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
 
@@ -49,6 +51,8 @@ class UpdateCalls(Calls):
                 runs walk through the backlog.
             max_attempts: leave out records that failed so many times or more at their present
                 provenance (see ``record_failure``); ``Increment.failed`` tells how many.
+            among: look at these records only: a frame with their ids (of an expansion, those of the
+                parents), or an ``mx.Bucket``. Others are neither read, where that can be, nor given.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
@@ -57,7 +61,8 @@ class UpdateCalls(Calls):
             UnknownFeature: the graph does not hold the feature.
             ExternalFeature: the feature is another project's.
             InvalidSamples: samples for a feature that has deps, or none for a root.
-            DataError: the samples have missing, NULL or repeated ids, or lack versions.
+            DataError: the samples have missing, NULL or repeated ids, or lack versions; or
+                ``among`` is no frame with ids.
 
         Example:
             >>> import polars as pl, metaxy_core as mx
@@ -85,8 +90,10 @@ class UpdateCalls(Calls):
             checked_count("limit", limit),
             checked_count("max_attempts", max_attempts),
         )
+        members = given_members(plan, among)
         with self._parts.backend.turn:
-            return self._resolution(graph, plan, wanted).increment(self._samples(plan, samples))
+            resolution = self._resolution(graph, plan, wanted)
+            return resolution.increment(self._samples(plan, samples), members)
 
     def progress(self, feature: KeyLike, samples: Any = None) -> Progress:
         """How far a feature is: the share of its expected records that are up to date.
