@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
+    from metaxy_core.store.batches import Batch
     from metaxy_core.store.commits import Commit
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
@@ -36,6 +37,7 @@ BaseFeature = Feature
 _LAZY = {
     "Config": "metaxy_core.config",
     "init": "metaxy_core.config",
+    "Batch": "metaxy_core.store.batches",
     "Commit": "metaxy_core.store.commits",
     "Counts": "metaxy_core.store.increment",
     "Increment": "metaxy_core.store.increment",
@@ -54,6 +56,7 @@ _LAZY = {
 
 __all__ = [
     "BaseFeature",
+    "Batch",
     "Bucket",
     "Commit",
     "Config",

@@ -28,6 +28,10 @@ ERROR: Final = "metaxy_error"
 FAILED_AT: Final = "metaxy_failed_at"
 ATTEMPTS: Final = "metaxy_attempts"
 
+# In a feature's table of planned batches.
+PLAN: Final = "metaxy_plan"
+BATCH: Final = "metaxy_batch"
+
 # Inside one comparison.
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
@@ -72,6 +76,11 @@ def parents_table(table: str) -> str:
 def attempts_table(table: str) -> str:
     """Table in which failed attempts at a feature's records are kept."""
     return f"metaxy__attempts__{table}"
+
+
+def batches_table(table: str) -> str:
+    """Table that tells which records are in which planned batch."""
+    return f"metaxy__batches__{table}"
 
 
 def left_table(table: str) -> str:

@@ -11,6 +11,7 @@ from metaxy_core.compat import StoreNames
 from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.attempts import AttemptCalls
+from metaxy_core.store.calls.batches import BatchCalls
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
 from metaxy_core.store.calls.explanations import ExplanationCalls
@@ -26,6 +27,7 @@ class MetadataStore(
     PlanCalls,
     ExplanationCalls,
     AttemptCalls,
+    BatchCalls,
     ChangeCalls,
     MigrationCalls,
     RecordCalls,

@@ -21,6 +21,7 @@ DEFINITIONS: Final = "metaxy__definitions"
 SNAPSHOTS: Final = "metaxy__snapshots"
 MIGRATIONS: Final = "metaxy__migrations"
 SETTLED: Final = "metaxy__settled"
+BATCHES: Final = "metaxy__batches"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -71,6 +72,14 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "commits": "int64",
         "left": "int64",
         "settled_at": _TIME,
+    },
+    BATCHES: {
+        "feature": "string",
+        "plan": "string",
+        "batch": "string",
+        "records": "int64",
+        "planned_at": _TIME,
+        "note": "string",
     },
 }
 

@@ -52,7 +52,7 @@ class UpdateCalls(Calls):
             max_attempts: leave out records that failed so many times or more at their present
                 provenance (see ``record_failure``); ``Increment.failed`` tells how many.
             among: look at these records only: a frame with their ids (of an expansion, those of the
-                parents), or an ``mx.Bucket``. Others are neither read, where that can be, nor given.
+                parents), or an ``mx.Bucket``. No other is given, nor read where that can be.
 
         Returns:
             The increment, computed once, from one snapshot; fetch it before the store is closed.
