@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import dagster as dg
 
-from metaxy_dagster.enriching import dep_keys, enriched_spec
+from metaxy_dagster.enriching import asset_keys, dep_keys, enriched_spec
 from metaxy_dagster.errors import MissingIncrement, MissingSamples, UnexpectedSamples
 from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.functions import AssetFunction, asset_function
 from metaxy_dagster.inputs import asset_ins
+from metaxy_dagster.metadata import column_lineage
 from metaxy_dagster.options import AssetOptions, Settings, check_options
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.run_config import LaunchConfig, launch_config
@@ -63,6 +64,11 @@ class AssetDesign:
         return cls(feature, work, samples, config, ins, settings, options)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether one step computes the increment."""
+        return self.settings.chunk_size is None
+
+    @property
     def functions(self) -> list[AssetFunction]:
         """The functions that Dagster gives arguments for."""
         return [self.work] if self.samples is None else [self.work, self.samples]
@@ -106,6 +112,13 @@ class AssetDesign:
         keys = self.options.get("required_resource_keys", ())
         resources: dict[str, Any] = dict.fromkeys(keys, dg.ResourceParam[Any])  # type: ignore[misc]
         return {**resources, self.settings.store_key: MetaxyStoreResource}
+
+    @property
+    def column_lineage(self) -> dg.TableColumnLineage:
+        """Where the feature's columns come from."""
+        return column_lineage(
+            self.feature.plan, asset_keys(self.feature, self.settings.translator)
+        )
 
     def passed_on(self, *own: str) -> dict[str, Any]:
         """The options that ``dg.asset`` gets as they are.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from metaxy_core.errors import UnsupportedFrame
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.commits import Commit
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.requests import EVERYTHING, Request
@@ -92,6 +93,8 @@ class IncrementOutput:
         deletes_orphans: whether they are to be deleted.
         opened: what has to be closed at the end.
         started: ``time.monotonic()`` at the beginning.
+        commits: what other steps wrote before.
+        metadata: further metadata of the materialization.
     """
 
     feature: FeatureName
@@ -102,6 +105,8 @@ class IncrementOutput:
     deletes_orphans: bool = False
     opened: ExitStack = field(default_factory=ExitStack)
     started: float = field(default_factory=time.monotonic)
+    commits: Sequence[Commit] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def close(self) -> None:
         """Release the store and the increment's rows."""
@@ -129,7 +134,7 @@ def increment_output(
     """
     increment, tally = request.resolved(feature, store, samples), Tally(request=request)
     tally.add(increment)
-    log(_plan_text(feature, tally))
+    log(plan_text(feature, tally))
     frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
     return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned)
 
@@ -158,7 +163,8 @@ def _is_frame(value: Any) -> bool:
     return nw.from_native(value, pass_through=True) is not value
 
 
-def _plan_text(feature: FeatureName, tally: Tally) -> str:
+def plan_text(feature: FeatureName, tally: Tally) -> str:
+    """What a run is going to do, for its log."""
     counts = tally.counts
     text = f"{feature}: {tally}, {counts.orphaned} orphaned, {counts.blocked} blocked."
     if str(tally.request):

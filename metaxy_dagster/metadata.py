@@ -184,6 +184,7 @@ def materialization_metadata(
         "metaxy/processed": outcome.processed,
         **_spared(outcome, rows),
         **outcome.tally.request.metadata(),
+        **outcome.metadata,
         "metaxy/seconds": round(outcome.seconds, 3),
         FEATURE_VERSION: feature.versions.feature,
         "metaxy/commits": [commit.id for commit in outcome.commits],

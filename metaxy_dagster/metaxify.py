@@ -9,11 +9,12 @@ import dagster as dg
 
 from metaxy_core.keys import HasSpec, Key, KeyLike
 from metaxy_dagster.assets import increment_asset
+from metaxy_dagster.chunks import chunked_asset
 from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
 from metaxy_dagster.feature_name import FeatureName, feature_name
-from metaxy_dagster.options import AssetOptions, Orphans, Settings
+from metaxy_dagster.options import MAX_CHUNKS, AssetOptions, Orphans, Settings
 from metaxy_dagster.translator import MetaxyTranslator
 
 STORE_KEY = "metaxy_store"
@@ -49,7 +50,8 @@ class Metaxify:
         feature = self._named(asset)
         if feature is None:
             raise MissingFeature.from_asset(asset)
-        return increment_asset(AssetDesign.of(target, feature, self._settings, self._options))
+        design = AssetDesign.of(target, feature, self._settings, self._options)
+        return increment_asset(design) if design.is_whole else chunked_asset(design)
 
     def _named(self, asset: str) -> FeatureName | None:
         return None if self._feature is None else feature_name(self._feature, asset)
@@ -78,6 +80,8 @@ def metaxify(
     samples: Callable[..., Any] | None = ...,
     orphans: Orphans = ...,
     limit: int | None = ...,
+    chunk_size: int | None = ...,
+    max_chunks: int = ...,
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
@@ -91,6 +95,8 @@ def metaxify(
     samples: Callable[..., Any] | None = None,
     orphans: Orphans = "keep",
     limit: int | None = None,
+    chunk_size: int | None = None,
+    max_chunks: int = MAX_CHUNKS,
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
@@ -126,6 +132,9 @@ def metaxify(
         orphans: ``"delete"`` deletes stored records that are no longer expected, after the work.
         limit: at most so many new and stale records per run, the first ones by id; a run's config
             may say another number.
+        chunk_size: compute the increment in chunks of so many records, a step and at least one
+            commit each; ``increment`` is then that of a chunk. Not for roots.
+        max_chunks: how many chunks a run has at most; what is more is left to the next run.
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
@@ -162,6 +171,8 @@ def metaxify(
         samples=samples,
         orphans=orphans,
         limit=limit,
+        chunk_size=chunk_size,
+        max_chunks=max_chunks,
         store_key=store_key,
         io_manager_key=io_manager_key,
         translator=translator or MetaxyTranslator(),

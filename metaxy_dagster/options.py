@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 Orphans = Literal["keep", "delete"]
+
+MAX_CHUNKS: Final = 1_000
+"""A step costs some 40 ms, so that more of them cost more than they spare."""
 
 
 class AssetOptions(TypedDict, total=False):
@@ -50,6 +53,8 @@ class Settings:
         samples: for a root feature, gives every record that should exist.
         orphans: what to do with stored records that are no longer expected.
         limit: how many new and stale records a run handles at most, where its config does not say.
+        chunk_size: records in a chunk; None computes the increment in one step.
+        max_chunks: how many chunks a run has at most.
         store_key: key of the store resource.
         io_manager_key: key of the IO manager.
         translator: what Dagster should call things.
@@ -58,6 +63,8 @@ class Settings:
     samples: Callable[..., Any] | None = None
     orphans: Orphans = "keep"
     limit: int | None = None
+    chunk_size: int | None = None
+    max_chunks: int = MAX_CHUNKS
     store_key: str = "metaxy_store"
     io_manager_key: str = "metaxy_io_manager"
     translator: MetaxyTranslator = field(default_factory=MetaxyTranslator)
@@ -66,7 +73,7 @@ class Settings:
     def given(self) -> list[str]:
         """What was said beyond keys and names: it only means something over a function."""
         usual = Settings()
-        names = ("samples", "orphans", "limit")
+        names = ("samples", "orphans", "limit", "chunk_size", "max_chunks")
         return [name for name in names if getattr(self, name) != getattr(usual, name)]
 
 

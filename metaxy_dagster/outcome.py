@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -34,6 +34,7 @@ class Outcome:
         deleted: orphaned records deleted.
         preview: some of the rows written, or None.
         seconds: from the beginning of resolving to the end of writing.
+        metadata: further metadata of the materialization.
     """
 
     tally: Tally
@@ -41,6 +42,7 @@ class Outcome:
     deleted: int
     preview: pa.Table | None
     seconds: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def processed(self) -> int:
@@ -58,7 +60,7 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
         materialization_id: the run, for the records' history.
         log: where each commit is told.
     """
-    commits: list[Commit] = []
+    commits = list(output.commits)
     preview: pa.Table | None = None
     for frame in output.frames:
         rows, processed = _children(frame)
@@ -76,6 +78,7 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
         deleted=_delete_orphans(output, materialization_id),
         preview=preview,
         seconds=time.monotonic() - output.started,
+        metadata=output.metadata,
     )
 
 

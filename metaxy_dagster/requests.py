@@ -19,16 +19,18 @@ class Request:
         limit: at most so many new and stale records.
         filters: SQL text over grain and carried columns.
         force: SQL text over the stored records; those for which it holds are stale.
+        among: the ids, or the bucket, of the records that are looked at.
     """
 
     limit: int | None = None
     filters: str | None = None
     force: str | None = None
+    among: Any = None
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
-        return self.limit is None and self.filters is None
+        return self.limit is None and self.filters is None and self.among is None
 
     def after(self, processed: int) -> Request:
         """The same when some of the records that the limit allows were found already."""
@@ -43,7 +45,12 @@ class Request:
             samples: every record that should exist, for a root feature.
         """
         return store.resolve_update(
-            feature, samples, filters=self.filters, stale_if=self.force, limit=self.limit
+            feature,
+            samples,
+            filters=self.filters,
+            stale_if=self.force,
+            limit=self.limit,
+            among=self.among,
         )
 
     def metadata(self) -> dict[str, Any]:

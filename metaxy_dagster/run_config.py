@@ -54,6 +54,11 @@ class LaunchConfig:
     own: type[dg.Config] | None
     default: Request
 
+    @property
+    def is_class(self) -> bool:
+        """Whether it has fields, as a ``dg.Config`` has."""
+        return isclass(self.annotation) and issubclass(self.annotation, dg.Config)
+
     def parted(self, arguments: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
         """What a run is asked for, and the arguments as the function expects them."""
         given = arguments.get(CONFIG)

@@ -97,7 +97,8 @@ class _Samples:
 
     def _stored(self) -> pl.DataFrame:
         """The ids among which orphans are; of a part of the records only the comparison knows."""
-        if self.tally.request.filters is None or self._increment is None:
+        request = self.tally.request
+        if self._increment is None or (request.filters is None and request.among is None):
             return self._store.read(self._feature, columns=self._ids).to_polars()
         return self._increment.orphaned.select(self._ids)
 

@@ -83,11 +83,6 @@ class Batches:
                 self._append(transaction, made)
         return tuple(batch for batch, _ in made)
 
-    def all(self) -> tuple[Batch, ...]:
-        """The batches, in the order of their names."""
-        with self._parts.backend.snapshot() as snapshot:
-            return self._all(snapshot)
-
     def ids(self) -> pl.DataFrame:
         """The ids of the records in every batch, with ``metaxy_batch``."""
         with self._parts.backend.snapshot() as snapshot:
@@ -124,18 +119,7 @@ class Batches:
     # ------------------------------------------------------------------ rows
 
     def _all(self, snapshot: Snapshot) -> tuple[Batch, ...]:
-        tables, feature, name = self._parts.tables, str(self._plan.key), self._name
-        if not tables.exist(snapshot) or not snapshot.has(BATCHES):
-            return ()
-
-        def query() -> ir.Table:
-            rows = tables[BATCHES]
-            return rows.filter(rows.feature == feature, rows.plan == name).order_by("batch")
-
-        return tuple(
-            Batch(row["plan"], row["batch"], row["records"], row["planned_at"], row["note"])
-            for row in tables.rows(snapshot, query)
-        )
+        return kept_batches(self._parts, self._plan, self._name, snapshot)
 
     def _ids(self, snapshot: Snapshot, *columns: str, key: str | None = None) -> pl.DataFrame:
         """Grain columns, and further ones, of what the plan holds."""
@@ -187,3 +171,30 @@ class Batches:
             transaction.remove(table, staged, list(names))
         finally:
             self._parts.backend.drop(staged)
+
+
+def kept_batches(
+    parts: Parts, plan: FeaturePlan, name: str | None, snapshot: Snapshot
+) -> tuple[Batch, ...]:
+    """The batches of a feature, in the order of their plans and keys.
+
+    Args:
+        parts: the store.
+        plan: the feature's plan.
+        name: name of the plan that they belong to; None for all.
+        snapshot: where to read.
+    """
+    feature = str(plan.key)
+    if not parts.tables.exist(snapshot) or not snapshot.has(BATCHES):
+        return ()
+
+    def query() -> ir.Table:
+        rows = parts.tables[BATCHES]
+        rows = rows.filter(rows.feature == feature)
+        rows = rows if name is None else rows.filter(rows.plan == name)
+        return rows.order_by("plan", "batch")
+
+    return tuple(
+        Batch(row["plan"], row["batch"], row["records"], row["planned_at"], row["note"])
+        for row in parts.tables.rows(snapshot, query)
+    )

@@ -9,7 +9,7 @@ from metaxy_core.errors import InvalidWrite
 from metaxy_core.feature import locate
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.arguments import checked_count
-from metaxy_core.store.batches import Batch, Batches
+from metaxy_core.store.batches import Batch, Batches, kept_batches
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 
@@ -74,9 +74,11 @@ class BatchCalls(Calls):
         with self._parts.backend.turn:
             return self._batches(feature, plan).add(ids, size, most, prefix, note)
 
-    def batches(self, feature: KeyLike, plan: str) -> tuple[Batch, ...]:
-        """The batches of a plan, in the order of their keys; none where there is no such plan."""
-        return self._batches(feature, plan).all()
+    def batches(self, feature: KeyLike, plan: str | None = None) -> tuple[Batch, ...]:
+        """The batches of a plan, in the order of their keys; None gives those of all plans."""
+        graph, key = locate(feature)
+        with self._parts.backend.snapshot() as snapshot:
+            return kept_batches(self._parts, graph.plan(key), plan, snapshot)
 
     def planned_ids(self, feature: KeyLike, plan: str, batch: str | None = None) -> pl.DataFrame:
         """The ids of the records in a batch; give them to ``resolve_update(among=...)``.

@@ -1,0 +1,53 @@
+"""A chunked asset that steps in processes of their own load anew, one chunk of which may fail."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+import metaxy_core as mx
+import metaxy_dagster as mxd
+
+FIELDS = [mx.FieldSpec(key="body", version_from=["etag"])]
+EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
+
+with mx.FeatureGraph().use():
+
+    class Page(mx.Feature, spec=mx.FeatureSpec(key="web/page", id_columns=["id"], fields=FIELDS)):
+        id: int
+        etag: str
+
+    class Text(mx.Feature, spec=mx.FeatureSpec(key="web/text", id_columns=["id"], deps=[Page])):
+        pid: int
+
+
+def write_pages(database: str, count: int) -> None:
+    """What the chunks read."""
+    with mx.DuckDBMetadataStore(database) as store:
+        etags = [str(number) for number in range(count)]
+        store.write(Page, pl.DataFrame({"id": range(count), "etag": etags}))
+
+
+@mxd.metaxify(Text, chunk_size=2)
+def text(increment: mx.Increment):
+    """Note the records asked for; fail at record 3 as long as a file says so."""
+    ids = increment.new["id"].to_list()
+    folder = Path(os.environ["METAXY_TEST_DATABASE"]).parent
+    with (folder / "asked.txt").open("a") as notes:
+        notes.write(f"{ids}\n")
+    if 3 in ids and (folder / "broken").exists():
+        raise ValueError(ids)
+    return increment.new.with_columns(pid=pl.lit(os.getpid()))
+
+
+def texts() -> dg.JobDefinition:
+    """The chunked asset in a job of its own."""
+    store = mxd.MetaxyStoreResource(database=dg.EnvVar("METAXY_TEST_DATABASE"))
+    executor = EXECUTORS[os.environ["METAXY_TEST_EXECUTOR"]]
+    definitions = dg.Definitions(
+        assets=[text],
+        jobs=[dg.define_asset_job("texts", executor_def=executor)],
+        resources={"metaxy_store": store, "metaxy_io_manager": mxd.MetaxyIOManager(store=store)},
+    )
+    return definitions.resolve_job_def("texts")
