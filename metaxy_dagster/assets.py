@@ -31,6 +31,7 @@ def increment_asset(design: AssetDesign) -> dg.AssetsDefinition:
         io_manager_key=design.settings.io_manager_key,
         description=design.description,
         metadata=design.metadata,
+        partitions_def=design.partitions_def,
         **design.passed_on(),
     )(_compute(design))
     return design.enriched(asset)
@@ -41,9 +42,9 @@ def _compute(design: AssetDesign) -> Callable[..., IncrementOutput]:
 
     def compute(context: dg.AssetExecutionContext, **arguments: Any) -> IncrementOutput:
         started = time.monotonic()
-        request, arguments = design.config.parted(arguments)
         with ExitStack() as opened:
             store = opened.enter_context(arguments[design.settings.store_key].open())
+            request, arguments = design.parted(context, arguments, store)
             output = _output(design, context, arguments, store, request)
             output.deletes_orphans = design.settings.orphans == "delete"
             output.opened, output.started = opened.pop_all(), started

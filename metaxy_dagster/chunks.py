@@ -64,6 +64,7 @@ def chunked_asset(design: AssetDesign) -> dg.AssetsDefinition:
         config=ops.config_mapping(),
         description=design.description,
         metadata=design.metadata,
+        partitions_def=design.partitions_def,
         **design.passed_on(*own),
     )
     policy = design.options.get("freshness_policy")
@@ -112,8 +113,8 @@ class _Ops:
         """Resolve, and divide what there is to do; waits for all that comes before."""
 
         def compute(context: Any, **arguments: Any) -> Iterator[dg.DynamicOutput[None]]:
-            request, _ = self._design.config.parted(arguments)
             with self._store(arguments) as store:
+                request, _ = self._design.parted(context, arguments, store)
                 increment = request.resolved(self._feature, store, None)
                 tally = Tally(request=request)
                 tally.add(increment)
@@ -139,8 +140,8 @@ class _Ops:
         design, feature = self._design, self._feature
 
         def compute(context: Any, **arguments: Any) -> None:
-            request, arguments = design.config.parted(arguments)
             with self._store(arguments) as store:
+                request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
                 output = increment_output(
@@ -179,9 +180,9 @@ class _Ops:
 
         def compute(context: Any, **arguments: Any) -> IncrementOutput:
             started = time.monotonic()
-            request, _ = design.config.parted(arguments)
             with ExitStack() as opened:
                 store = opened.enter_context(arguments[design.settings.store_key].open())
+                request, _ = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 commits = plan.commits(store)
                 left = replace(request, limit=None, force=None).resolved(feature, store, None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import dagster as dg
 
+from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.enriching import asset_keys, dep_keys, enriched_spec
 from metaxy_dagster.errors import MissingIncrement, MissingSamples, UnexpectedSamples
 from metaxy_dagster.feature_name import FEATURE, FeatureName
@@ -15,8 +16,13 @@ from metaxy_dagster.functions import AssetFunction, asset_function
 from metaxy_dagster.inputs import asset_ins
 from metaxy_dagster.metadata import column_lineage
 from metaxy_dagster.options import AssetOptions, Settings, check_options
+from metaxy_dagster.partitions import Partitions, asset_partitions
+from metaxy_dagster.requests import Request
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.run_config import LaunchConfig, launch_config
+
+BATCH_SIZE: Final = "metaxy/batch_size"
+MAX_BATCHES: Final = "metaxy/max_batches"
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class AssetDesign:
         samples: the function that gives a root's samples, or None.
         config: the config that runs can be given.
         ins: the assets to load, by parameter.
+        partitions: how its records are divided into partitions, or None.
         settings: what ``metaxify`` was told.
         options: options of ``dg.asset``.
     """
@@ -38,6 +45,7 @@ class AssetDesign:
     samples: AssetFunction | None
     config: LaunchConfig
     ins: Mapping[str, dg.AssetIn]
+    partitions: Partitions | None
     settings: Settings
     options: AssetOptions
 
@@ -61,7 +69,8 @@ class AssetDesign:
         functions = [work] if samples is None else [work, samples]
         config = launch_config(functions, settings.limit, feature)
         ins = asset_ins(feature, functions, settings, options.get("ins", {}))
-        return cls(feature, work, samples, config, ins, settings, options)
+        partitions = asset_partitions(feature, _key(feature, settings, options), settings)
+        return cls(feature, work, samples, config, ins, partitions, settings, options)
 
     @property
     def is_whole(self) -> bool:
@@ -76,13 +85,7 @@ class AssetDesign:
     @property
     def key(self) -> dg.AssetKey:
         """The asset's key."""
-        if "key" in self.options:
-            return dg.AssetKey.from_coercible(self.options["key"])
-        path = list(self.settings.translator.asset_key(self.feature.definition).path)
-        if "name" in self.options:
-            path[-1] = self.options["name"]
-        prefix = self.options.get("key_prefix", ())
-        return dg.AssetKey([*([prefix] if isinstance(prefix, str) else prefix), *path])
+        return _key(self.feature, self.settings, self.options)
 
     @property
     def deps(self) -> list[Any]:
@@ -104,7 +107,11 @@ class AssetDesign:
     @property
     def metadata(self) -> dict[str, Any]:
         """The asset's metadata, before its feature's is added."""
-        return {**self.options.get("metadata", {}), FEATURE: self.feature}
+        metadata = {**self.options.get("metadata", {}), FEATURE: self.feature}
+        if self.settings.batch_size is not None:
+            metadata[BATCH_SIZE] = self.settings.batch_size
+            metadata[MAX_BATCHES] = self.settings.max_batches
+        return metadata
 
     @property
     def resources(self) -> dict[str, Any]:
@@ -120,6 +127,27 @@ class AssetDesign:
             self.feature.plan, asset_keys(self.feature, self.settings.translator)
         )
 
+    @property
+    def partitions_def(self) -> dg.PartitionsDefinition[str] | None:
+        """The asset's partitions."""
+        return None if self.partitions is None else self.partitions.definition
+
+    def parted(
+        self, context: Any, arguments: Mapping[str, Any], store: MetadataStore
+    ) -> tuple[Request, dict[str, Any]]:
+        """Which part of the increment a run handles, and the arguments of the function.
+
+        Args:
+            context: of the step.
+            arguments: what Dagster gives.
+            store: the store.
+        """
+        request, rest = self.config.parted(arguments)
+        if self.partitions is None:
+            return request, rest
+        members = self.partitions.members(context.partition_key, self.feature, store)
+        return replace(request, partition=context.partition_key, among=members), rest
+
     def passed_on(self, *own: str) -> dict[str, Any]:
         """The options that ``dg.asset`` gets as they are.
 
@@ -134,6 +162,16 @@ class AssetDesign:
         """The asset with all that its feature tells."""
         translator = self.settings.translator
         return assets.map_asset_specs(lambda spec: enriched_spec(spec, self.feature, translator))
+
+
+def _key(feature: FeatureName, settings: Settings, options: AssetOptions) -> dg.AssetKey:
+    if "key" in options:
+        return dg.AssetKey.from_coercible(options["key"])
+    path = list(settings.translator.asset_key(feature.definition).path)
+    if "name" in options:
+        path[-1] = options["name"]
+    prefix = options.get("key_prefix", ())
+    return dg.AssetKey([*([prefix] if isinstance(prefix, str) else prefix), *path])
 
 
 def _check_parameters(

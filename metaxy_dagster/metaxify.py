@@ -14,7 +14,7 @@ from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
 from metaxy_dagster.feature_name import FeatureName, feature_name
-from metaxy_dagster.options import MAX_CHUNKS, AssetOptions, Orphans, Settings
+from metaxy_dagster.options import MAX_BATCHES, MAX_CHUNKS, AssetOptions, Orphans, Settings
 from metaxy_dagster.translator import MetaxyTranslator
 
 STORE_KEY = "metaxy_store"
@@ -82,6 +82,9 @@ def metaxify(
     limit: int | None = ...,
     chunk_size: int | None = ...,
     max_chunks: int = ...,
+    buckets: int | None = ...,
+    batch_size: int | None = ...,
+    max_batches: int = ...,
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
@@ -97,6 +100,9 @@ def metaxify(
     limit: int | None = None,
     chunk_size: int | None = None,
     max_chunks: int = MAX_CHUNKS,
+    buckets: int | None = None,
+    batch_size: int | None = None,
+    max_batches: int = MAX_BATCHES,
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
@@ -135,6 +141,10 @@ def metaxify(
         chunk_size: compute the increment in chunks of so many records, a step and at least one
             commit each; ``increment`` is then that of a chunk. Not for roots.
         max_chunks: how many chunks a run has at most; what is more is left to the next run.
+        buckets: so many static partitions; the hash of a record's id says in which one it is.
+        batch_size: dynamic partitions of so many new and stale records, which an
+            ``increment_partitions_sensor`` plans, launches and removes. Not for roots.
+        max_batches: how many of these partitions there are at most at one time.
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
@@ -173,6 +183,9 @@ def metaxify(
         limit=limit,
         chunk_size=chunk_size,
         max_chunks=max_chunks,
+        buckets=buckets,
+        batch_size=batch_size,
+        max_batches=max_batches,
         store_key=store_key,
         io_manager_key=io_manager_key,
         translator=translator or MetaxyTranslator(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from metaxy_dagster.errors import InvalidOptions
@@ -18,6 +18,9 @@ Orphans = Literal["keep", "delete"]
 
 MAX_CHUNKS: Final = 1_000
 """A step costs some 40 ms, so that more of them cost more than they spare."""
+
+MAX_BATCHES: Final = 100
+"""Enough to keep runs going; pages of Dagster's UI stay quick with some thousand partitions."""
 
 
 class AssetOptions(TypedDict, total=False):
@@ -55,6 +58,9 @@ class Settings:
         limit: how many new and stale records a run handles at most, where its config does not say.
         chunk_size: records in a chunk; None computes the increment in one step.
         max_chunks: how many chunks a run has at most.
+        buckets: number of static partitions; None for none.
+        batch_size: records in a dynamic partition; None for none.
+        max_batches: how many dynamic partitions there are at most at one time.
         store_key: key of the store resource.
         io_manager_key: key of the IO manager.
         translator: what Dagster should call things.
@@ -65,6 +71,9 @@ class Settings:
     limit: int | None = None
     chunk_size: int | None = None
     max_chunks: int = MAX_CHUNKS
+    buckets: int | None = None
+    batch_size: int | None = None
+    max_batches: int = MAX_BATCHES
     store_key: str = "metaxy_store"
     io_manager_key: str = "metaxy_io_manager"
     translator: MetaxyTranslator = field(default_factory=MetaxyTranslator)
@@ -73,7 +82,8 @@ class Settings:
     def given(self) -> list[str]:
         """What was said beyond keys and names: it only means something over a function."""
         usual = Settings()
-        names = ("samples", "orphans", "limit", "chunk_size", "max_chunks")
+        named = ("store_key", "io_manager_key", "translator")
+        names = [each.name for each in fields(self) if each.name not in named]
         return [name for name in names if getattr(self, name) != getattr(usual, name)]
 
 

@@ -20,12 +20,14 @@ class Request:
         filters: SQL text over grain and carried columns.
         force: SQL text over the stored records; those for which it holds are stale.
         among: the ids, or the bucket, of the records that are looked at.
+        partition: the partition that these are.
     """
 
     limit: int | None = None
     filters: str | None = None
     force: str | None = None
     among: Any = None
+    partition: str | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -61,7 +63,8 @@ class Request:
         return ", ".join(f"{name} {value}" for name, value in self._said())
 
     def _said(self) -> Iterable[tuple[str, Any]]:
-        named = {"limit": self.limit, "filters": self.filters, "force": self.force}
+        names = ("partition", "limit", "filters", "force")
+        named = {name: getattr(self, name) for name in names}
         return [(name, value) for name, value in named.items() if value is not None]
 
 

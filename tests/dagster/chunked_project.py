@@ -10,7 +10,6 @@ import metaxy_core as mx
 import metaxy_dagster as mxd
 
 FIELDS = [mx.FieldSpec(key="body", version_from=["etag"])]
-EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 with mx.FeatureGraph().use():
 
@@ -41,13 +40,22 @@ def text(increment: mx.Increment):
     return increment.new.with_columns(pid=pl.lit(os.getpid()))
 
 
-def texts() -> dg.JobDefinition:
+def texts(executor: dg.ExecutorDefinition) -> dg.JobDefinition:
     """The chunked asset in a job of its own."""
     store = mxd.MetaxyStoreResource(database=dg.EnvVar("METAXY_TEST_DATABASE"))
-    executor = EXECUTORS[os.environ["METAXY_TEST_EXECUTOR"]]
     definitions = dg.Definitions(
         assets=[text],
         jobs=[dg.define_asset_job("texts", executor_def=executor)],
         resources={"metaxy_store": store, "metaxy_io_manager": mxd.MetaxyIOManager(store=store)},
     )
     return definitions.resolve_job_def("texts")
+
+
+def in_process() -> dg.JobDefinition:
+    """All steps in one process."""
+    return texts(dg.in_process_executor)
+
+
+def multiprocess() -> dg.JobDefinition:
+    """A process for each step."""
+    return texts(dg.multiprocess_executor)

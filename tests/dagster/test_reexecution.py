@@ -15,12 +15,12 @@ FOLDER = Path(__file__).parent
 class Chunks:
     """A job over five pages in chunks of two, of which the second fails while it is broken."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, executor: str) -> None:
         self.folder = folder
         self.database = str(folder / "shared.duckdb")
         self.instance = instance
         self.job = dg.build_reconstructable_job(
-            "chunked_project", "texts", reconstructor_working_directory=str(FOLDER)
+            "chunked_project", executor, reconstructor_working_directory=str(FOLDER)
         )
         project = runpy.run_path(str(FOLDER / "chunked_project.py"))
         project["write_pages"](self.database, 5)
@@ -69,9 +69,8 @@ def chunks(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Chunks]:
     monkeypatch.setenv("METAXY_TEST_DATABASE", str(tmp_path / "shared.duckdb"))
-    monkeypatch.setenv("METAXY_TEST_EXECUTOR", request.param)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        yield Chunks(tmp_path, instance)
+        yield Chunks(tmp_path, instance, request.param)
 
 
 @pytest.mark.parametrize("chunks", ["in_process", "multiprocess"], indirect=True)
