@@ -294,7 +294,9 @@ def test_several_chunked_assets_stand_in_one_run(lab, media, clips):
 
         class Subtitle(
             mx.Feature,
-            spec=mx.FeatureSpec(key="example/subtitle", id_columns=["video_id"], deps=["example/transcript"]),
+            spec=mx.FeatureSpec(
+                key="example/subtitle", id_columns=["video_id"], deps=["example/transcript"]
+            ),
         ):
             video_id: str
 
@@ -311,7 +313,9 @@ def test_options_reach_the_asset_and_its_steps(lab, media):
             return super().asset_key(definition).with_prefix("media")
 
     policy = dg.RetryPolicy(max_retries=3)
-    freshness = dg.FreshnessPolicy.cron(deadline_cron="0 * * * *", lower_bound_delta=dt.timedelta(minutes=5))
+    freshness = dg.FreshnessPolicy.cron(
+        deadline_cron="0 * * * *", lower_bound_delta=dt.timedelta(minutes=5)
+    )
     asset = lab.transcript(
         media,
         chunk_size=2,

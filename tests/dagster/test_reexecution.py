@@ -31,7 +31,9 @@ class Chunks:
 
     def run(self, after: str | None = None) -> dg.JobExecutionResult:
         """A new run, or one that goes on where another one failed."""
-        options = None if after is None else dg.ReexecutionOptions.from_failure(after, self.instance)
+        options = (
+            None if after is None else dg.ReexecutionOptions.from_failure(after, self.instance)
+        )
         with dg.execute_job(
             self.job, instance=self.instance, reexecution_options=options
         ) as result:
