@@ -1,7 +1,7 @@
 """What has to be done is divided into batches that partitions stand for, one tick after another.
 
-The plan is in the store, so that a tick can be cut off anywhere: the next one finds the batches that
-were planned and never launched, and a record that a batch holds is planned in no other.
+The plan is in the store, so that a tick can be cut off anywhere: the next one finds the batches
+that were planned and never launched, and a record that a batch holds is planned in no other.
 """
 
 from __future__ import annotations
@@ -104,4 +104,4 @@ def _waiting(feature: FeatureName, store: MetadataStore, plan: str, work: Any) -
 def _like(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """The columns that two frames share, in the types of the other one."""
     shared = [name for name in other.columns if name in frame.columns]
-    return frame.select(shared).cast({name: other.schema[name] for name in shared})  # type: ignore[arg-type]
+    return frame.select(shared).cast({name: other.schema[name] for name in shared})

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import dagster as dg
-
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.batches import Batch
 from metaxy_core.store.commits import Commit
@@ -52,7 +50,9 @@ class ChunkPlan:
 
     def commits(self, store: MetadataStore) -> tuple[Commit, ...]:
         """What its runs wrote, oldest first."""
-        made = (each for each in store.commits(self.feature) if each.materialization_id in self.runs)
+        made = (
+            each for each in store.commits(self.feature) if each.materialization_id in self.runs
+        )
         return tuple(reversed(list(made)))
 
     def tally(self, request: Request, left: Increment) -> Tally:
@@ -62,14 +62,16 @@ class ChunkPlan:
             request: what the run was asked for.
             left: the increment after all chunks.
         """
-        note = json.loads(self.batches[0].note) if self.batches else {"new": 0, "stale": 0}
+        note: dict[str, Any] = {"new": 0, "stale": 0, "changed": {}}
+        if self.batches:
+            note = json.loads(self.batches[0].note)
         counts = Counts(
             new=note["new"],
             stale=note["stale"],
             orphaned=left.counts.orphaned,
             blocked=left.counts.blocked,
         )
-        return Tally(counts, Counter(note.get("changed", {})), request=request)
+        return Tally(counts, Counter(note["changed"]), request=request)
 
 
 def keep_plan(
@@ -125,7 +127,7 @@ def _forget_former(context: Any, store: MetadataStore, feature: FeatureName) -> 
 
 def _run_and_ancestors(context: Any) -> Iterator[str]:
     """This run, the run that it re-executes, the one that that one did, and so on."""
-    run: dg.DagsterRun | None = context.run
+    run = context.run
     while run is not None:
         yield run.run_id
         parent = run.parent_run_id

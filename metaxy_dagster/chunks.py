@@ -20,6 +20,7 @@ import dagster as dg
 from metaxy_dagster.chunk_plans import find_plan, keep_plan
 from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.errors import InvalidFunction, InvalidOptions
+from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, plan_text
 from metaxy_dagster.metadata import COLUMN_LINEAGE
@@ -57,8 +58,7 @@ def chunked_asset(design: AssetDesign) -> dg.AssetsDefinition:
     )
     ordering = {name: dg.AssetIn(key, dagster_type=dg.Nothing) for name, key in after.items()}
     own = ("retry_policy", "pool", "op_tags", "freshness_policy")
-    asset = dg.graph_asset(
-        compose,
+    asset: dg.AssetsDefinition = dg.graph_asset(
         key=design.key,
         ins={**design.ins, **ordering},
         config=ops.config_mapping(),
@@ -66,7 +66,7 @@ def chunked_asset(design: AssetDesign) -> dg.AssetsDefinition:
         metadata=design.metadata,
         partitions_def=design.partitions_def,
         **design.passed_on(*own),
-    )
+    )(compose)
     policy = design.options.get("freshness_policy")
     if policy is not None:
         asset = asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
@@ -123,11 +123,7 @@ class _Ops:
                 size, most = settings.chunk_size or 1, settings.max_chunks
                 plan = keep_plan(context, store, self._feature, increment, size=size, most=most)
             if plan.left:
-                context.log.warning(
-                    f"{self._feature}: {plan.left} records are left for another run, since this "
-                    f"one has no more than {most} chunks of {size}. "
-                    f"Run again, or give a larger chunk_size= or max_chunks=."
-                )
+                context.log.warning(_left_text(self._feature, plan.left, size, most))
             for batch in plan.batches:
                 metadata = {"metaxy/records": batch.records}
                 yield dg.DynamicOutput(None, mapping_key=batch.key, metadata=metadata)
@@ -165,9 +161,9 @@ class _Ops:
 
         loaded = {
             name: dg.In(
+                dagster_type=asset_in.dagster_type,
                 metadata=asset_in.metadata,
                 input_manager_key=asset_in.input_manager_key,
-                **({"dagster_type": asset_in.dagster_type} if _has_type(asset_in) else {}),
             )
             for name, asset_in in design.ins.items()
         }
@@ -228,9 +224,7 @@ class _Ops:
         given = [design.work] if works else []
         store_key = design.settings.store_key
         resources = design.resources if works else {store_key: design.resources[store_key]}
-        signature = combined_signature(
-            given, resources, design.feature, design.config.annotation
-        )
+        signature = combined_signature(given, resources, design.feature, design.config.annotation)
         context, *rest = signature.parameters.values()
         if context.annotation is inspect.Parameter.empty:  # as in the function of an asset
             context = context.replace(annotation=dg.AssetExecutionContext)
@@ -250,12 +244,13 @@ class _Ops:
         return arguments[self._design.settings.store_key].open()
 
 
-def _of_op(context: Any) -> dg.OpExecutionContext:
+def _left_text(feature: FeatureName, left: int, size: int, most: int) -> str:
+    return (
+        f"{feature}: {left} records are left for another run, since this one has no more than "
+        f"{most} chunks of {size}. Run again, or give a larger chunk_size= or max_chunks=."
+    )
+
+
+def _of_op(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> dg.OpExecutionContext:
     """The context of a step, whatever its function wants to have."""
-    found = getattr(context, "op_execution_context", context)
-    assert isinstance(found, dg.OpExecutionContext)
-    return found
-
-
-def _has_type(asset_in: dg.AssetIn) -> bool:
-    return isinstance(asset_in.dagster_type, dg.DagsterType | type)
+    return context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context

@@ -123,9 +123,7 @@ class AssetDesign:
     @property
     def column_lineage(self) -> dg.TableColumnLineage:
         """Where the feature's columns come from."""
-        return column_lineage(
-            self.feature.plan, asset_keys(self.feature, self.settings.translator)
-        )
+        return column_lineage(self.feature.plan, asset_keys(self.feature, self.settings.translator))
 
     @property
     def partitions_def(self) -> dg.PartitionsDefinition[str] | None:

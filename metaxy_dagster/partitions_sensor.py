@@ -120,10 +120,12 @@ def _tick(
 ) -> dg.SensorResult | dg.SkipReason:
     registered = context.instance.get_dynamic_partitions(asset.partitions)
     known = [batch.key for batch in store.batches(asset.feature, asset.batches.plan)]
-    launched, running = _runs(context.instance, asset, known)
+    launched, running = _runs(context.instance, known)
     state = " ".join([state_of(asset.feature, store), *sorted(running)])
     if state == context.cursor and set(registered) == set(known) and launched == set(known):
-        return dg.SkipReason(f"Nothing was done since the last tick; {len(known)} batches are open.")
+        return dg.SkipReason(
+            f"Nothing was done since the last tick; {len(known)} batches are open."
+        )
     found = planned_batches(
         asset.feature,
         store,
@@ -145,9 +147,7 @@ def _tick(
     )
 
 
-def _runs(
-    instance: dg.DagsterInstance, asset: _BatchedAsset, known: Sequence[str]
-) -> tuple[set[str], set[str]]:
+def _runs(instance: dg.DagsterInstance, known: Sequence[str]) -> tuple[set[str], set[str]]:
     """The batches that have a run, and those that have one which is not finished."""
     if not known:
         return set(), set()

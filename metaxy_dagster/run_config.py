@@ -107,7 +107,7 @@ def launch_config(
 def _section(limit: int | None) -> type[IncrementConfig]:
     if limit is None:
         return IncrementConfig
-    limited = (int | None, Field(default=limit, ge=1, description=_LIMIT))
+    limited: Any = (int | None, Field(default=limit, ge=1, description=_LIMIT))
     return create_model("IncrementConfig", __base__=IncrementConfig, limit=limited)
 
 

@@ -237,7 +237,7 @@ def test_a_batch_whose_records_are_gone_upstream_is_removed(lab, media, batched)
 
 
 def test_a_batch_that_runs_is_kept_until_its_run_is_finished(lab, media, batched):
-    first, second = batched.accept(batched.evaluate())
+    first, _ = batched.accept(batched.evaluate())
     looked = []
 
     @mxd.metaxify(media.Transcript, batch_size=2, max_batches=2)

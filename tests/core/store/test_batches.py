@@ -1,4 +1,4 @@
-"""Work planned in batches: each record in one batch, found by every process, forgotten when done."""
+"""Work planned in batches: each record in one, found by every process, forgotten when done."""
 
 from __future__ import annotations
 
