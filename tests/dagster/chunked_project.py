@@ -1,6 +1,7 @@
 """A chunked asset that steps in processes of their own load anew, one chunk of which may fail."""
 
 import os
+import signal
 from pathlib import Path
 
 import dagster as dg
@@ -30,13 +31,15 @@ def write_pages(database: str, count: int) -> None:
 
 @mxd.metaxify(Text, chunk_size=2)
 def text(increment: mx.Increment):
-    """Note the records asked for; fail at record 3 as long as a file says so."""
+    """Note the records asked for; fail or die at record 3 as long as a file says so."""
     ids = increment.new["id"].to_list()
     folder = Path(os.environ["METAXY_TEST_DATABASE"]).parent
     with (folder / "asked.txt").open("a") as notes:
         notes.write(f"{ids}\n")
     if 3 in ids and (folder / "broken").exists():
         raise ValueError(ids)
+    if 3 in ids and (folder / "deadly").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
     return increment.new.with_columns(pid=pl.lit(os.getpid()))
 
 
@@ -49,6 +52,15 @@ def texts(executor: dg.ExecutorDefinition) -> dg.JobDefinition:
         resources={"metaxy_store": store, "metaxy_io_manager": mxd.MetaxyIOManager(store=store)},
     )
     return definitions.resolve_job_def("texts")
+
+
+def run_in_process(folder: str) -> None:
+    """A run as its own process makes it, which nobody tells of its end when it is killed."""
+    job = dg.build_reconstructable_job(
+        "chunked_project", "in_process", reconstructor_working_directory=str(Path(__file__).parent)
+    )
+    with dg.DagsterInstance.local_temp(folder) as instance:
+        dg.execute_job(job, instance=instance)
 
 
 def in_process() -> dg.JobDefinition:

@@ -342,6 +342,18 @@ def test_options_reach_the_asset_and_its_steps(lab, media):
     assert all(node.retry_policy == policy and node.tags["gpu"] == "1" for node in nodes.values())
 
 
+def test_a_feature_with_a_dash_in_its_key_is_chunked(lab, media, clips):
+    with media.graph.use():
+        spec = mx.FeatureSpec(key="a-b/c-d", id_columns=["video_id"], deps=[media.Video])
+
+        class Dashed(mx.Feature, spec=spec):
+            video_id: str
+
+    lab.run(clips, mxd.metaxify(Dashed, chunk_size=3)(lambda increment: increment.new))
+
+    assert len(lab.commits(Dashed)) == 2
+
+
 @pytest.mark.parametrize("options", [{"chunk_size": 0}, {"chunk_size": "9"}, {"chunk_size": True}])
 def test_a_chunk_size_is_a_number_of_records(media, options):
     with pytest.raises(mxd.AssetError, match="'example/transcript' has chunk_size="):

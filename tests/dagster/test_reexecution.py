@@ -2,6 +2,9 @@
 
 import os
 import runpy
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +144,26 @@ def test_a_reexecution_after_another_run_did_the_work_finds_nothing_to_do(chunks
 
     assert late.success
     assert not (chunks.folder / "asked.txt").exists()
+
+
+@pytest.mark.parametrize("chunks", ["in_process"], indirect=True)
+def test_a_run_that_is_killed_in_a_chunk_is_made_good_by_the_next_run(chunks):
+    chunks.repair()
+    (chunks.folder / "deadly").touch()
+    script = f"import chunked_project; chunked_project.run_in_process({str(chunks.folder)!r})"
+    path = os.pathsep.join([str(FOLDER), str(FOLDER.parents[1])])
+    killed = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert chunks.asked() == ["[0, 1]", "[2, 3]"]
+    assert sorted(chunks.written()) == [0, 1]
+    (chunks.folder / "deadly").unlink()
+
+    again = chunks.run()
+
+    assert chunks.asked() == ["[2, 3]", "[4]"]
+    assert sorted(chunks.written()) == [0, 1, 2, 3, 4]
+    assert chunks.materialized(again) == [
+        {"new": 3, "processed": 3, "chunks": 2, "commits": [3, 4]}
+    ]
