@@ -192,7 +192,10 @@ class _Ops:
                     opened=opened.pop_all(),
                     started=started - plan.seconds,
                     commits=commits,
-                    metadata={"metaxy/chunks": len(plan.batches)},
+                    metadata={
+                        "metaxy/chunks": len(plan.batches),
+                        "metaxy/left": left.counts.to_process,
+                    },
                 )
             store.forget_batches(feature, plan.name)
             return output

@@ -52,20 +52,20 @@ class Batches:
     """Dynamic partitions, one for each batch of records that a sensor planned.
 
     Attributes:
-        asset: key of the asset.
+        name: name of the partitions; no other asset's have it.
     """
 
-    asset: dg.AssetKey
+    name: str
 
     @property
     def definition(self) -> dg.DynamicPartitionsDefinition:
-        """Partitions that no other asset has."""
-        return dg.DynamicPartitionsDefinition(name=f"{'__'.join(self.asset.path)}__batches")
+        """The partitions, which come and go."""
+        return dg.DynamicPartitionsDefinition(name=self.name)
 
     @property
     def plan(self) -> str:
         """Name of the plan, in the store, that holds the batches."""
-        return f"partitions {self.asset.to_user_string()}"
+        return f"partitions {self.name}"
 
     def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
         """The ids of a partition's records.
@@ -98,7 +98,7 @@ def asset_partitions(
     if settings.batch_size is None:
         return None if settings.buckets is None else Buckets(settings.buckets)
     _check_batches(feature, settings)
-    return Batches(asset)
+    return Batches(f"{'__'.join(asset.path)}__batches")
 
 
 def _check_batches(feature: FeatureName, settings: Settings) -> None:

@@ -74,7 +74,7 @@ def increment_partitions_sensor(
             return dg.SkipReason(f"{error} The next tick tries again.")
 
     return dg.SensorDefinition(
-        name=name or f"{'__'.join(planned.batches.asset.path).replace('-', '_')}_partitions",
+        name=name or f"{'__'.join(asset.key.path).replace('-', '_')}_partitions",
         evaluation_fn=evaluate,
         description=f"Computes what is new or stale in {planned.feature} in batches.",
         minimum_interval_seconds=minimum_interval_seconds,
@@ -95,21 +95,22 @@ class _BatchedAsset:
 
     @classmethod
     def of(cls, asset: dg.AssetsDefinition) -> _BatchedAsset:
-        (spec,) = asset.specs if len(list(asset.specs)) == 1 else (None,)
-        feature = None if spec is None else named_feature(spec.metadata, str(spec.key))
-        if spec is None or feature is None or BATCH_SIZE not in spec.metadata:
+        partitions = asset.partitions_def
+        (spec, *others) = asset.specs
+        feature = named_feature(spec.metadata, str(spec.key))
+        if (
+            others
+            or feature is None
+            or BATCH_SIZE not in spec.metadata
+            or not isinstance(partitions, dg.DynamicPartitionsDefinition)
+        ):
             keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
             raise InvalidOptions(
                 f"increment_partitions_sensor was given {keys!r}, which has no partitions that "
                 f"stand for batches; make it with @metaxify(Feature, batch_size=...)."
             )
         sizes = spec.metadata[BATCH_SIZE], spec.metadata[MAX_BATCHES]
-        return cls(feature, Batches(spec.key), *sizes)
-
-    @property
-    def partitions(self) -> str:
-        """Name of the partitions."""
-        return str(self.batches.definition.name)
+        return cls(feature, Batches(str(partitions.name)), *sizes)
 
 
 def _tick(
@@ -118,7 +119,7 @@ def _tick(
     asset: _BatchedAsset,
     tags: dict[str, str],
 ) -> dg.SensorResult | dg.SkipReason:
-    registered = context.instance.get_dynamic_partitions(asset.partitions)
+    registered = context.instance.get_dynamic_partitions(asset.batches.name)
     known = [batch.key for batch in store.batches(asset.feature, asset.batches.plan)]
     launched, running = _runs(context.instance, known)
     state = " ".join([state_of(asset.feature, store), *sorted(running)])

@@ -200,6 +200,7 @@ def test_no_more_chunks_are_made_than_allowed_and_the_log_says_what_is_left(lab,
     assert lab.processed == [["a"], ["b"], ["c"], ["d"]]
     messages = [record.user_message for record in lab.instance.all_logs(result.run_id)]
     assert any("3 records are left for another run" in message for message in messages)
+    assert lab.metadata(result, lab.TRANSCRIPT)["metaxy/left"] == 3
 
 
 def test_a_chunk_gets_what_its_function_asks_for(lab, media, clips):

@@ -306,6 +306,16 @@ def test_the_sensor_is_named_after_its_asset(media, batched):
     assert (metadata["metaxy/batch_size"], metadata["metaxy/max_batches"]) == (2, 2)
 
 
+def test_an_asset_that_got_another_key_keeps_its_batches(lab, media, batched):
+    other = dg.AssetKey(["left", "transcript"])
+    renamed = batched.asset.with_attributes(asset_key_replacements={batched.asset.key: other})
+    batched = Batched(lab, renamed, batched.video)
+
+    assert batched.sensor.name == "left__transcript_partitions"
+    assert batched.tick() == 2
+    assert lab.processed == [["a", "b"], ["c", "d"]]
+
+
 def test_a_sensor_of_an_asset_without_batches_is_refused(lab, media):
     with pytest.raises(mxd.AssetError, match="'example/transcript', which has no partitions"):
         mxd.increment_partitions_sensor(lab.transcript(media))

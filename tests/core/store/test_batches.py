@@ -184,3 +184,22 @@ def test_a_store_for_reading_plans_nothing(
         assert len(store.batches(video, "night")) == 1
         with pytest.raises(ReadOnlyStore):
             store.plan_batches(video, "night", ids("b"), size=1)
+
+
+def test_a_development_store_plans_for_itself(
+    tmp_path: Path, project: Project, video: FeatureClass
+) -> None:
+    text = project.feature("text", deps=[video])
+    with (
+        mx.DuckDBMetadataStore(tmp_path / "prod.duckdb") as prod,
+        mx.DuckDBMetadataStore(tmp_path / "dev.duckdb", fallback=prod) as dev,
+    ):
+        prod.write(video, project.samples(a="1", b="1", c="1"))
+        prod.plan_batches(text, "night", ids("a"), size=1)
+
+        dev.plan_batches(text, "night", dev.resolve_update(text).ids, size=2)
+        planned = dev.planned_ids(text, "night", "0001")
+
+        assert [batch.records for batch in dev.batches(text, "night")] == [2, 1]
+        assert dev.resolve_update(text, among=planned).new["id"].to_list() == ["c"]
+        assert len(prod.batches(text, "night")) == 1
