@@ -10,6 +10,7 @@ from metaxy_core.feature import Feature
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey, FieldKey
+from metaxy_core.specs.bucket import Bucket
 from metaxy_core.specs.dependency import FeatureDep
 from metaxy_core.specs.feature import FeatureSpec
 from metaxy_core.specs.field import FieldDep, FieldSpec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
+    from metaxy_core.store.batches import Batch
     from metaxy_core.store.claims import Claim, HeldClaim
     from metaxy_core.store.commit_sets import CommitSet
     from metaxy_core.store.commits import Commit
@@ -39,6 +41,7 @@ _LAZY = {
     "Config": "metaxy_core.config",
     "init": "metaxy_core.config",
     "Claim": "metaxy_core.store.claims",
+    "Batch": "metaxy_core.store.batches",
     "Commit": "metaxy_core.store.commits",
     "CommitSet": "metaxy_core.store.commit_sets",
     "Counts": "metaxy_core.store.increment",
@@ -61,6 +64,8 @@ _LAZY = {
 
 __all__ = [
     "BaseFeature",
+    "Batch",
+    "Bucket",
     "Claim",
     "ColumnMismatch",
     "Commit",

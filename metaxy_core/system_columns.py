@@ -32,6 +32,10 @@ ATTEMPTS: Final = "metaxy_attempts"
 CLAIM: Final = "metaxy_claim"
 OWN: Final = "metaxy_own"
 
+# In a feature's table of planned batches.
+PLAN: Final = "metaxy_plan"
+BATCH: Final = "metaxy_batch"
+
 # Inside one comparison.
 STATUS: Final = "metaxy_status"
 READY: Final = "metaxy_ready"
@@ -81,6 +85,11 @@ def attempts_table(table: str) -> str:
 def claimed_table(table: str) -> str:
     """Table of the records that runs have claimed."""
     return f"metaxy__claimed__{table}"
+
+
+def batches_table(table: str) -> str:
+    """Table that tells which records are in which planned batch."""
+    return f"metaxy__batches__{table}"
 
 
 def left_table(table: str) -> str:

@@ -21,7 +21,9 @@ from metaxy_dagster.maintenance import (
 from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.observing import observable_feature, observable_samples
 from metaxy_dagster.outcome import data_version
+from metaxy_dagster.partitions_sensor import increment_partitions_sensor
 from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.run_config import IncrementConfig
 from metaxy_dagster.scheduling import increment_schedule
 from metaxy_dagster.sensors import upstream_change_sensor
 from metaxy_dagster.translator import MetaxyTranslator
@@ -29,6 +31,7 @@ from metaxy_dagster.translator import MetaxyTranslator
 __all__ = [
     "AssetError",
     "Children",
+    "IncrementConfig",
     "MetaxyIOManager",
     "MetaxyStoreResource",
     "MetaxyTranslator",
@@ -40,6 +43,7 @@ __all__ = [
     "delete_orphans_op",
     "external_feature",
     "feature_checks",
+    "increment_partitions_sensor",
     "increment_schedule",
     "linked_assets",
     "load_feature_assets",

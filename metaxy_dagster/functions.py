@@ -15,6 +15,7 @@ from metaxy_dagster.batches import input_type
 from metaxy_dagster.errors import InvalidFunction
 
 INCREMENT: Final = "increment"
+CONFIG: Final = "config"
 _CONTEXT = ("context", "_context", "context_", "_")
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
@@ -74,7 +75,10 @@ def asset_function(function: Callable[..., Any], asset: str) -> AssetFunction:
 
 
 def combined_signature(
-    functions: Sequence[AssetFunction], resources: Mapping[str, Any], asset: str
+    functions: Sequence[AssetFunction],
+    resources: Mapping[str, Any],
+    asset: str,
+    config: Any = None,
 ) -> Signature:
     """One signature that asks Dagster for what several functions and the wrapper need.
 
@@ -82,6 +86,7 @@ def combined_signature(
         functions: the functions; the first one's context annotation holds.
         resources: further resources by key, and their annotations.
         asset: the asset, for messages.
+        config: annotation of the config; None for none.
 
     Raises:
         InvalidFunction: two functions annotate one parameter differently.
@@ -97,6 +102,8 @@ def combined_signature(
             )
     for name, annotation in resources.items():
         given.setdefault(name, _positional(name, annotation))
+    if config is not None:
+        given[CONFIG] = _positional(CONFIG, config)
     context = next((item.context for item in functions if item.context is not None), None)
     first = _positional("context", dg.AssetExecutionContext) if context is None else context
     return Signature([first, *given.values()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from metaxy_core.errors import UnsupportedFrame
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.commits import Commit
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.previews import increment_preview
-from metaxy_dagster.slices import WHOLE, Slice
-from metaxy_dagster.slicing import resolved
+from metaxy_dagster.requests import EVERYTHING, Request
+from metaxy_dagster.slices import Slice
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,12 +36,14 @@ class Tally:
         changed: for each field, how many stale records it changed in.
         resolved: whether increments were counted; otherwise only commits tell what was done.
         preview: the first records there were to do, as Markdown, or None.
+        request: the part of the increments that was looked at.
     """
 
     counts: Counts = field(default_factory=Counts)
     changed: Counter[str] = field(default_factory=Counter)
     resolved: bool = True
     preview: str | None = None
+    request: Request = EVERYTHING
 
     def add(self, increment: Increment) -> None:
         """Count an increment; orphans are those of the last one."""
@@ -95,7 +98,8 @@ class IncrementOutput:
         deletes_orphans: whether they are to be deleted.
         opened: what has to be closed at the end.
         started: ``time.monotonic()`` at the beginning.
-        part: the records that the work is about.
+        commits: what other steps wrote before.
+        metadata: further metadata of the materialization.
     """
 
     feature: FeatureName
@@ -106,7 +110,13 @@ class IncrementOutput:
     deletes_orphans: bool = False
     opened: ExitStack = field(default_factory=ExitStack)
     started: float = field(default_factory=time.monotonic)
-    part: Slice = WHOLE
+    commits: Sequence[Commit] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def part(self) -> Slice:
+        """The slice that the work is about."""
+        return self.tally.request.part
 
     def close(self) -> None:
         """Release the store and the increment's rows."""
@@ -118,9 +128,9 @@ def increment_output(
     feature: FeatureName,
     store: MetadataStore,
     samples: Any,
+    request: Request,
     work: Callable[[Increment], Any],
     log: Log,
-    part: Slice = WHOLE,
 ) -> IncrementOutput:
     """Resolve a feature and let ``work`` compute its new and stale records, if there are any.
 
@@ -128,17 +138,17 @@ def increment_output(
         feature: the feature.
         store: the store, which has to stay open until the output is written.
         samples: every record that should exist, for a root feature.
+        request: which part of the increment is handled.
         work: gives a frame, several, or a generator of frames.
         log: where the plan is told before the work begins.
-        part: the records that the work is about.
     """
-    increment, tally = resolved(store, feature, samples, part), Tally()
+    increment, tally = request.resolved(feature, store, samples), Tally(request=request)
     tally.add(increment)
-    log(_plan_text(feature, tally))
+    log(plan_text(feature, tally))
     log_preview(feature, tally, log)
     frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
-    frames = owned(feature, frames, part)
-    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned, part=part)
+    frames = owned(feature, frames, request.part)
+    return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned)
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:
@@ -184,9 +194,12 @@ def log_preview(feature: FeatureName, tally: Tally, log: Log) -> None:
         log(f"{feature}, first records to do:\n\n{tally.preview}")
 
 
-def _plan_text(feature: FeatureName, tally: Tally) -> str:
+def plan_text(feature: FeatureName, tally: Tally) -> str:
+    """What a run is going to do, for its log."""
     counts = tally.counts
     text = f"{feature}: {tally}, {counts.orphaned} orphaned, {counts.blocked} blocked."
+    if str(tally.request):
+        text += f" This run handles: {tally.request}."
     if counts.blocked:
         upstream = ", ".join(str(dep.feature) for dep in feature.plan.deps)
         text += f" Blocked records wait until {upstream} is recomputed by its current code."

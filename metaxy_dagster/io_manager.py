@@ -16,6 +16,7 @@ from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
 from metaxy_dagster.outcome import written
 from metaxy_dagster.partition_slices import input_slice, output_slice
+from metaxy_dagster.requests import Request
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
 from metaxy_dagster.selecting import InputSelection
@@ -57,9 +58,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
             outcome = written(output, context.run_id, context.log.debug)
             lineage = _lineage(context, output.feature)
             context.add_output_metadata(
-                materialization_metadata(
-                    output.feature, output.store, outcome, lineage, output.part
-                )
+                materialization_metadata(output.feature, output.store, outcome, lineage)
             )
             if context.has_asset_key:
                 version = slice_version(output.store, output.feature, output.part)
@@ -102,9 +101,9 @@ def _given_output(
     """What an asset computed on its own; the samples of a root are compared."""
     frames = frames_of(feature, value)
     if not feature.plan.is_root:
-        frames = owned(feature, frames, part)
-        return IncrementOutput(feature, store, frames, Tally(resolved=False), part=part)
-    output = samples_output(feature, store, frames, log, part)
+        tally = Tally(resolved=False, request=Request(part=part))
+        return IncrementOutput(feature, store, owned(feature, frames, part), tally)
+    output = samples_output(feature, store, frames, log, Request(part=part))
     output.tally.resolved = False
     return output
 

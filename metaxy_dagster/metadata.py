@@ -19,7 +19,7 @@ from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.outcome import Outcome
 from metaxy_dagster.previews import markdown_table
 from metaxy_dagster.run_metadata import commit_metadata, place_metadata
-from metaxy_dagster.slices import WHOLE, Slice
+from metaxy_dagster.slicing import stored_count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,7 +170,6 @@ def materialization_metadata(
     store: MetadataStore,
     outcome: Outcome,
     lineage: dg.TableColumnLineage,
-    part: Slice = WHOLE,
 ) -> dict[str, Any]:
     """What a run did, for the materialization: counts as plain numbers, so that Dagster plots them.
 
@@ -179,16 +178,17 @@ def materialization_metadata(
         store: the store, for what it holds after the run.
         outcome: what the run did.
         lineage: where the feature's columns come from.
-        part: the records that the run was about.
     """
-    rows, stored = store.count(feature), _stored_columns(feature, store)
-    share = store.read(feature, filters=part.filters).count() if part else rows
+    part, stored = outcome.tally.request.part, _stored_columns(feature, store)
+    rows, share = store.count(feature), stored_count(store, feature, part)
     return {
         "dagster/row_count": rows,
         **_counts(outcome),
         "metaxy/processed": outcome.processed,
         **({"dagster/partition_row_count": share, "metaxy/slice": part.filters} if part else {}),
-        "metaxy/spared": max(share - outcome.processed, 0),
+        **_spared(outcome, share),
+        **outcome.tally.request.metadata(),
+        **outcome.metadata,
         "metaxy/seconds": round(outcome.seconds, 3),
         FEATURE_VERSION: feature.versions.feature,
         **commit_metadata(feature, store, outcome.commits),
@@ -212,6 +212,12 @@ def _counts(outcome: Outcome) -> dict[str, int]:
         "metaxy/blocked": counts.blocked,
         "metaxy/deleted": outcome.deleted,
     }
+
+
+def _spared(outcome: Outcome, rows: int) -> dict[str, int]:
+    """What was left alone because it was up to date; a part of an increment does not tell that."""
+    is_known = outcome.tally.request.is_everything
+    return {"metaxy/spared": max(rows - outcome.processed, 0)} if is_known else {}
 
 
 def _changed_fields(outcome: Outcome) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from typing import Any, Unpack, cast, get_args, overload
 import dagster as dg
 
 from metaxy_core.keys import HasSpec, Key, KeyLike
-from metaxy_dagster.assets import AssetOptions, Orphans, Settings, increment_asset
+from metaxy_dagster.assets import increment_asset
+from metaxy_dagster.chunks import chunked_asset
+from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
 from metaxy_dagster.feature_name import FeatureName, feature_name
+from metaxy_dagster.options import MAX_BATCHES, MAX_CHUNKS, AssetOptions, Orphans, Settings
 from metaxy_dagster.translator import MetaxyTranslator
 
 STORE_KEY = "metaxy_store"
@@ -47,19 +50,16 @@ class Metaxify:
         feature = self._named(asset)
         if feature is None:
             raise MissingFeature.from_asset(asset)
-        return increment_asset(target, feature, self._settings, self._options)
+        design = AssetDesign.of(target, feature, self._settings, self._options)
+        return increment_asset(design) if design.is_whole else chunked_asset(design)
 
     def _named(self, asset: str) -> FeatureName | None:
         return None if self._feature is None else feature_name(self._feature, asset)
 
     def _check_unused(self, asset: str) -> None:
-        unused = [*self._options]
-        if self._settings.samples is not None:
-            unused.append("samples")
-        if self._settings.orphans != "keep":
-            unused.append("orphans")
-        if self._settings.where is not None:
-            unused.append("where (its metadata may have 'metaxy/where')")
+        unused = [*self._options, *self._settings.given]
+        if "where" in unused:
+            unused[unused.index("where")] = "where (its metadata may have 'metaxy/where')"
         if unused:
             raise InvalidOptions(
                 f"@metaxify over the asset {asset!r} only adds what its feature tells; it cannot "
@@ -81,6 +81,12 @@ def metaxify(
     *,
     samples: Callable[..., Any] | None = ...,
     orphans: Orphans = ...,
+    limit: int | None = ...,
+    chunk_size: int | None = ...,
+    max_chunks: int = ...,
+    buckets: int | None = ...,
+    batch_size: int | None = ...,
+    max_batches: int = ...,
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
@@ -94,6 +100,12 @@ def metaxify(
     *,
     samples: Callable[..., Any] | None = None,
     orphans: Orphans = "keep",
+    limit: int | None = None,
+    chunk_size: int | None = None,
+    max_chunks: int = MAX_CHUNKS,
+    buckets: int | None = None,
+    batch_size: int | None = None,
+    max_batches: int = MAX_BATCHES,
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
@@ -128,6 +140,15 @@ def metaxify(
         samples: for a root feature, a function that returns every record that should exist; may
             take context, config, resources and inputs.
         orphans: ``"delete"`` deletes stored records that are no longer expected, after the work.
+        limit: at most so many new and stale records per run, the first ones by id; a run's config
+            may say another number.
+        chunk_size: compute the increment in chunks of so many records, a step and at least one
+            commit each; ``increment`` is then that of a chunk. Not for roots.
+        max_chunks: how many chunks a run has at most; what is more is left to the next run.
+        buckets: so many static partitions; the hash of a record's id says in which one it is.
+        batch_size: dynamic partitions of so many new and stale records, which an
+            ``increment_partitions_sensor`` plans, launches and removes. Not for roots.
+        max_batches: how many of these partitions there are at most at one time.
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
@@ -163,7 +184,18 @@ def metaxify(
         )
     given = cast("AssetOptions", {k: v for k, v in options.items() if v is not None})
     settings = Settings(
-        samples, orphans, store_key, io_manager_key, translator or MetaxyTranslator(), where
+        samples=samples,
+        orphans=orphans,
+        where=where,
+        limit=limit,
+        chunk_size=chunk_size,
+        max_chunks=max_chunks,
+        buckets=buckets,
+        batch_size=batch_size,
+        max_batches=max_batches,
+        store_key=store_key,
+        io_manager_key=io_manager_key,
+        translator=translator or MetaxyTranslator(),
     )
     if isinstance(target, dg.AssetSpec | dg.AssetsDefinition):
         return Metaxify(None, settings, given)(target)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -33,6 +33,7 @@ class Outcome:
         deleted: orphaned records deleted.
         preview: some of the rows written, or None.
         seconds: from the beginning of resolving to the end of writing.
+        metadata: further metadata of the materialization.
     """
 
     tally: Tally
@@ -40,6 +41,7 @@ class Outcome:
     deleted: int
     preview: pa.Table | None
     seconds: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def processed(self) -> int:
@@ -57,7 +59,7 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
         materialization_id: the run, for the records' history.
         log: where each commit is told.
     """
-    commits: list[Commit] = []
+    commits = list(output.commits)
     preview: pa.Table | None = None
     for frame in output.frames:
         rows, processed = _children(frame)
@@ -75,6 +77,7 @@ def written(output: IncrementOutput, materialization_id: str, log: Log) -> Outco
         deleted=_delete_orphans(output, materialization_id),
         preview=preview,
         seconds=time.monotonic() - output.started,
+        metadata=output.metadata,
     )
 
 
@@ -95,7 +98,7 @@ def _delete_orphans(output: IncrementOutput, materialization_id: str) -> int:
 def _tally_of(commits: Sequence[Commit], found: Tally) -> Tally:
     stale = sum(commit.superseded for commit in commits)
     new = sum(commit.rows for commit in commits) - stale
-    return Tally(Counts(new=new, stale=stale), found.changed, resolved=False)
+    return replace(found, counts=Counts(new=new, stale=stale), resolved=False)
 
 
 def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:

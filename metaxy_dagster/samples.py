@@ -13,7 +13,8 @@ from metaxy_core.store.increment import Increment
 from metaxy_core.system_columns import CHANGED_FIELDS, PROVENANCE, PROVENANCE_BY_FIELD
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.increments import IncrementOutput, Log, Tally, log_preview
-from metaxy_dagster.slices import WHOLE, Slice
+from metaxy_dagster.requests import EVERYTHING, Request
+from metaxy_dagster.slices import WHOLE
 from metaxy_dagster.slicing import stored_ids
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def samples_output(
     store: MetadataStore,
     frames: Iterable[Any],
     log: Log,
-    part: Slice = WHOLE,
+    request: Request = EVERYTHING,
 ) -> IncrementOutput:
     """Write the new and stale ones among the samples of a root feature, frame by frame.
 
@@ -37,20 +38,20 @@ def samples_output(
         frames: frames of samples which together are every record that should exist. Frames that
             carry an increment's provenance are written as they are.
         log: where it is told what each frame brings before it is written.
-        part: the records that the samples are about; those of other slices are left out.
+        request: which of the samples are looked at, and which of the new and stale ones written.
     """
-    samples = _Samples(feature, store, log, part)
-    return IncrementOutput(
-        feature, store, samples.needed(frames), samples.tally, samples.orphaned, part=part
-    )
+    samples = _Samples(feature, store, log, request)
+    return IncrementOutput(feature, store, samples.needed(frames), samples.tally, samples.orphaned)
 
 
 class _Samples:
     """The samples of a root feature as they come, and what is left over when all have come."""
 
-    def __init__(self, feature: FeatureName, store: MetadataStore, log: Log, part: Slice) -> None:
-        self.tally = Tally()
-        self._feature, self._store, self._log, self._part = feature, store, log, part
+    def __init__(
+        self, feature: FeatureName, store: MetadataStore, log: Log, request: Request
+    ) -> None:
+        self.tally = Tally(request=request)
+        self._feature, self._store, self._log, self._part = feature, store, log, request.part
         self._ids = list(feature.spec.id_columns)
         self._seen: list[pl.DataFrame] = []
         self._increment: Increment | None = None
@@ -67,10 +68,14 @@ class _Samples:
                 yield self._part.of_output(self._feature, table)
                 continue
             table = to_arrow(self._feature.key, self._part.of_samples(self._feature, table))
-            increment = self._store.resolve_update(self._feature, table)
+            self._seen.append(pl.DataFrame(table.select(self._ids)))
+            found = self.tally.counts.to_process
+            request = replace(self.tally.request.after(found), part=WHOLE)  # they are in it
+            if request.limit == 0:  # the rest is only looked through for what is orphaned
+                continue
+            increment = request.resolved(self._feature, self._store, table)
             is_first = self.tally.preview is None
             self._increment = increment
-            self._seen.append(pl.DataFrame(table.select(self._ids)))
             self.tally.add(increment)
             self._log(f"{self._feature}: {self.tally} among the samples so far.")
             if is_first:
@@ -92,10 +97,19 @@ class _Samples:
 
             seen = pl.concat(self._seen, how="vertical_relaxed")
             self._check_disjoint(seen)
-            stored = stored_ids(self._store, self._feature, self._part)
+            stored = self._stored()
             self._left = stored.join(seen.cast(stored.schema), on=self._ids, how="anti")
             self.tally.counts = replace(self.tally.counts, orphaned=self._left.height)
         self._log(f"{self._feature}: {self.tally.counts.orphaned} orphaned.")
+
+    def _stored(self) -> pl.DataFrame:
+        """The ids among which orphans are; of a part of the records only the comparison knows."""
+        request = self.tally.request
+        stored = stored_ids(self._store, self._feature, self._part)
+        if self._increment is None or (request.filters is None and request.among is None):
+            return stored
+        orphaned = self._increment.orphaned.select(self._ids)
+        return orphaned.join(stored, on=self._ids, how="semi")
 
     def _check_disjoint(self, seen: pl.DataFrame) -> None:
         repeated = seen.filter(seen.is_duplicated()).unique(maintain_order=True)

@@ -14,6 +14,7 @@ from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.selecting import both
 from metaxy_dagster.slices import Slice
+from metaxy_dagster.slicing import stored_count
 
 
 def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg.DataVersion:
@@ -42,7 +43,7 @@ def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg
         )
         return bool(found.count())
 
-    count = store.read(feature, filters=part.filters).count() if changes else 0
+    count = stored_count(store, feature, part) if changes else 0
     place = _first(len(changes), holds)
     newest = changes[place] if place < len(changes) else None
     state = "" if newest is None else f"{newest.id} {newest.created_at.isoformat()}"

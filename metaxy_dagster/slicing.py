@@ -14,7 +14,7 @@ from metaxy_dagster.slices import Slice
 if TYPE_CHECKING:
     import polars as pl
 
-_OF_WORK: Final = ("limit", "stale_if", "max_attempts")
+_OF_WORK: Final = ("limit", "stale_if", "max_attempts", "claim")
 
 
 def resolved(
@@ -60,3 +60,8 @@ def stored_ids(store: MetadataStore, feature: FeatureName, part: Slice) -> pl.Da
     """The ids of a slice's stored records."""
     ids = list(feature.spec.id_columns)
     return store.read(feature, columns=ids, filters=part.filters).to_polars()
+
+
+def stored_count(store: MetadataStore, feature: FeatureName, part: Slice) -> int:
+    """How many records of a slice are stored."""
+    return store.read(feature, filters=part.filters).count() if part else store.count(feature)

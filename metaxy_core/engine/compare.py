@@ -41,7 +41,8 @@ def classified(
     import ibis
 
     ids = list(plan.grain)
-    stored = _with_forced(stored, forced, ids).select(
+    stored = _with_forced(stored, forced, ids)
+    stored = stored.select(
         *ids,
         **{_stored_name(name): stored[name] for name in _provenance_names(plan)},
         metaxy_stored=ibis.literal(value=True),
@@ -111,6 +112,12 @@ def _with_forced(stored: ir.Table, forced: ir.Table | None, ids: list[str]) -> i
 def with_status(increment: ir.Table, status: int) -> ir.Table:
     """One kind of an increment's rows."""
     return increment.filter(increment[sc.STATUS] == status).drop(sc.STATUS)
+
+
+def to_process(plan: FeaturePlan, increment: ir.Table) -> ir.Table:
+    """The grain columns of an increment's new and stale rows, in order."""
+    rows = increment.filter(increment[sc.STATUS].isin([NEW, STALE]))
+    return rows.select(*plan.grain).order_by(list(plan.grain))
 
 
 def counted(increment: ir.Table, *by: str) -> ir.Table:

@@ -70,6 +70,7 @@ from metaxy_core.errors.stores import (
     StoreFormatMismatch,
     StoreLocked,
     StoreUnreachable,
+    UnknownBatch,
     UnknownSnapshot,
 )
 
@@ -122,6 +123,7 @@ __all__ = [
     "TableCollision",
     "TransientError",
     "UnexpectedColumn",
+    "UnknownBatch",
     "UnknownColumn",
     "UnknownFeature",
     "UnknownField",

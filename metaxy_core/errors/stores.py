@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
-from metaxy_core.errors.base import MetaxyError, TransientError
+from metaxy_core.errors.base import MetaxyError, TransientError, listing
 
 
 class StoreError(MetaxyError):
@@ -48,3 +49,16 @@ class ReadOnlyStore(StoreError):
 
 class UnknownSnapshot(StoreError):
     """A snapshot that the store does not hold."""
+
+
+class UnknownBatch(StoreError):
+    """A batch that a plan does not hold, or holds no more."""
+
+    @classmethod
+    def from_known(cls, feature: object, plan: str, batch: str, known: Sequence[str]) -> Self:
+        """The plan has others, or none."""
+        there = listing(known) if known else "none"
+        return cls(
+            f"Plan {plan!r} of '{feature}' has no batch {batch!r}; there is {there}. It was "
+            f"forgotten, or planned in another store: plan its records again."
+        )

@@ -11,6 +11,7 @@ from metaxy_core.compat import StoreNames
 from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.calls.attempts import AttemptCalls
+from metaxy_core.store.calls.batches import BatchCalls
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.claims import ClaimCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
@@ -30,6 +31,7 @@ class MetadataStore(
     ExplanationCalls,
     AttemptCalls,
     ClaimCalls,
+    BatchCalls,
     ChangeCalls,
     IntegrityCalls,
     MigrationCalls,

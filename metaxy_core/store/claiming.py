@@ -20,6 +20,7 @@ from metaxy_core.engine.claims import SINCE_SEEN, first, held_by_others, open_to
 from metaxy_core.engine.numbers import with_numbers
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
+from metaxy_core.specs.bucket import Bucket
 from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.claim_log import ClaimLog, LoggedClaim, numbers_of
 from metaxy_core.store.claims import Claim
@@ -59,11 +60,14 @@ class Claiming:
         self._catalog = parts.catalog
         self._log = ClaimLog(parts)
 
-    def increment(self, samples: pa.Table | None) -> Increment:
+    def increment(
+        self, samples: pa.Table | None, among: pa.Table | Bucket | None = None
+    ) -> Increment:
         """What differs and may be taken; it is claimed.
 
         Args:
             samples: of a root, with the canonical text of each field; None for other features.
+            among: the ids or the bucket of the records that are compared; None for all.
 
         Raises:
             ReadOnlyStore: the store was opened for reading.
@@ -71,7 +75,7 @@ class Claiming:
         self._backend.check_writable()
         with self._backend.snapshot() as snapshot:
             seen = self._catalog.newest(snapshot)
-        whole = self._resolution.increment(samples)
+        whole = self._resolution.increment(samples, among)
         if not whole.counts.to_process:
             return whole
         share = self._taken(whole.kept, seen)

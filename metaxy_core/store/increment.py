@@ -121,6 +121,16 @@ class Increment(IncrementNames):
         return pl.DataFrame(presented(self._plan.definition, rows))
 
     @cached_property
+    def ids(self) -> pl.DataFrame:
+        """The ids of new and stale records, in order; of an expansion, those of the parents."""
+        import polars as pl
+
+        self._check_open()
+        key = ("ids", self._plan.grain, self._rows.get_name(), self._rows.schema())
+        sql = self._backend.sql(lambda: compare.to_process(self._plan, self._rows), key)
+        return pl.DataFrame(self._backend.fetch(sql))
+
+    @cached_property
     def changes(self) -> dict[str, int]:
         """For each field that changed, in how many stale records; no row is fetched for it."""
         if not self.counts.stale:

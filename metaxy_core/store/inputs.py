@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine.numbers import Numbers
+from metaxy_core.engine.portion import Portion
 from metaxy_core.engine.provenance import expected_from_samples, expected_from_upstream
-from metaxy_core.engine.upstream import Source
+from metaxy_core.engine.upstream import Source, live_records
 from metaxy_core.errors import ColumnCollision, UnknownColumn, WrongColumnType
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import DepPlan, FeaturePlan
 from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.bucket import Bucket
 from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.histories import History
 from metaxy_core.store.sources import Sources, source_key
@@ -40,6 +42,7 @@ class Inputs:
         samples: what a root's records should be, with the canonical text of each field.
         attempts: a row per failed attempt; None where there was none.
         histories: what the catalog knows of the feature and its deps, if that was asked.
+        portion: the part of the records that is compared; None for all.
         numbers: those that the tables name.
     """
 
@@ -51,6 +54,7 @@ class Inputs:
     samples: ir.Table | None = None
     attempts: ir.Table | None = None
     histories: Mapping[FeatureKey, History] = field(default_factory=dict)
+    portion: Portion | None = None
     numbers: Numbers = field(default_factory=dict)
 
     @property
@@ -61,13 +65,25 @@ class Inputs:
         return (
             *(source_key(source) for source in sources),
             *(None if table is None else table.op() for table in others),
+            None if self.portion is None else self.portion.key,
         )
 
     def expected(self) -> ir.Table:
         """The records that the upstream, or the samples, call for."""
         if self.samples is not None:
-            return expected_from_samples(self.plan, self.samples)
-        return expected_from_upstream(self.plan, self.upstream, self.columns)
+            rows = expected_from_samples(self.plan, self.samples)
+        elif self.portion is not None:
+            upstream = self.portion.upstream(self.upstream)
+            rows = expected_from_upstream(self.plan, upstream, self.columns)
+        else:
+            rows = expected_from_upstream(self.plan, self.upstream, self.columns)
+        return rows if self.portion is None else self.portion.of(rows)
+
+    def stored(self) -> ir.Table:
+        """What was processed and not deleted."""
+        if self.portion is None:
+            return live_records(self.work)
+        return self.portion.of(live_records(self.portion.work(self.work)))
 
 
 def open_inputs(
@@ -136,6 +152,20 @@ def open_samples(
     check_id_types(plan, samples.schema(), own.rows.schema(), "the samples")
     attempts = sources.open_attempts(snapshot, plan, own)
     return Inputs(plan, own, own, {}, {}, samples, attempts, histories)
+
+
+def checked_portion(inputs: Inputs, portion: Portion | None) -> Inputs:
+    """Inputs of a comparison of some records.
+
+    Raises:
+        WrongColumnType: an id has one type in the portion and another one in the store.
+    """
+    if portion is None:
+        return inputs
+    if not isinstance(portion.members, Bucket):
+        given, stored = portion.members.schema(), inputs.work.rows.schema()
+        check_id_types(inputs.plan, given, stored, "the ids given by among=")
+    return replace(inputs, portion=portion)
 
 
 def _opened(

@@ -14,14 +14,16 @@ from metaxy_core.engine import compare
 from metaxy_core.engine.attempts import marked, with_failed
 from metaxy_core.engine.filters import filtered
 from metaxy_core.engine.numbers import with_numbers
+from metaxy_core.engine.portion import Portion
 from metaxy_core.engine.upstream import live_records
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.plan import FeaturePlan
 from metaxy_core.keys import FeatureKey
+from metaxy_core.specs.bucket import Bucket
 from metaxy_core.specs.filter import Filter
 from metaxy_core.store.backends.base import Snapshot
 from metaxy_core.store.increment import Counts, Increment
-from metaxy_core.store.inputs import Inputs, open_inputs, open_samples
+from metaxy_core.store.inputs import Inputs, checked_portion, open_inputs, open_samples
 from metaxy_core.store.narrowing import Narrowed, narrowing, rows_in, shortened
 from metaxy_core.store.once import Once
 from metaxy_core.store.parts import Parts
@@ -77,13 +79,17 @@ class Resolution:
         self._sources = parts.sources
         self._settled = parts.settled
 
-    def increment(self, samples: pa.Table | None) -> Increment:
+    def increment(
+        self, samples: pa.Table | None, among: pa.Table | Bucket | None = None
+    ) -> Increment:
         """What differs.
 
         Args:
             samples: of a root, with the canonical text of each field; None for other features.
+            among: the ids or the bucket of the records that are compared; None for all.
         """
-        with self._opened(samples) as (snapshot, opened):
+        with self._portion(among) as portion, self._opened(samples) as (snapshot, everything):
+            opened = checked_portion(everything, portion)
             examination = self._examination(snapshot, opened)
             inputs = shortened(snapshot, opened, examination)
             if examination.is_needless:
@@ -93,7 +99,7 @@ class Resolution:
                 tally = self._tally(rows)
                 increment = self._increment(snapshot, inputs, rows, tally)
         settled = examination.outcome(tally)
-        if settled is not None and self._wanted.is_everything:
+        if settled is not None and self._wanted.is_everything and among is None:
             self._settled.remember(self._plan, examination.settled, settled, rows)
         return increment
 
@@ -128,6 +134,17 @@ class Resolution:
         finally:
             self._backend.drop(staged)
 
+    @contextmanager
+    def _portion(self, among: pa.Table | Bucket | None) -> Iterator[Portion | None]:
+        if among is None or isinstance(among, Bucket):
+            yield None if among is None else Portion(self._plan, among)
+            return
+        staged = self._backend.stage("metaxy_among", among)
+        try:
+            yield Portion(self._plan, staged)
+        finally:
+            self._backend.drop(staged)
+
     def _examination(self, snapshot: Snapshot, inputs: Inputs) -> Examination:
         if self._plan.is_root or self._wanted.stale_if is not None:
             return UNKNOWN
@@ -141,7 +158,7 @@ class Resolution:
         expected = inputs.expected()
         if narrowed is not None:  # a touched group may have brought others along
             expected = expected.semi_join(narrowed.keys, list(self._plan.grain))
-        return compare.classified(self._plan, expected, live_records(inputs.work), forced)
+        return compare.classified(self._plan, expected, inputs.stored(), forced)
 
     def _compared(self, inputs: Inputs, narrowed: Narrowed | None) -> ir.Table:
         """The increment's rows, with their status."""

@@ -22,6 +22,7 @@ SNAPSHOTS: Final = "metaxy__snapshots"
 MIGRATIONS: Final = "metaxy__migrations"
 SETTLED: Final = "metaxy__settled"
 CLAIMS: Final = "metaxy__claims"
+BATCHES: Final = "metaxy__batches"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -86,6 +87,14 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "since": "int64",
         "claimed_at": _TIME,
         "expires_at": _TIME,
+    },
+    BATCHES: {
+        "feature": "string",
+        "plan": "string",
+        "batch": "string",
+        "records": "int64",
+        "planned_at": _TIME,
+        "note": "string",
     },
 }
 

@@ -13,6 +13,7 @@ from metaxy_core.store.arguments import checked_count
 from metaxy_core.store.claiming import Claiming
 from metaxy_core.store.claims import Claim, checked_claim
 from metaxy_core.store.increment import Increment
+from metaxy_core.store.members import given_members
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Calls
 from metaxy_core.store.progress import Progress
@@ -34,6 +35,7 @@ class UpdateCalls(Calls):
         stale_if: str | None = None,
         limit: int | None = None,
         max_attempts: int | None = None,
+        among: Any = None,
         claim: Claim | None = None,
     ) -> Increment:
         """What has to be done for a feature: its new, stale and orphaned records.
@@ -52,6 +54,8 @@ class UpdateCalls(Calls):
                 runs walk through the backlog.
             max_attempts: leave out records that failed so many times or more at their present
                 provenance (see ``record_failure``); ``Increment.failed`` tells how many.
+            among: look at these records only: a frame with their ids (of an expansion, those of the
+                parents), or an ``mx.Bucket``. No other is given, nor read where that can be.
             claim: take the new and stale records for an owner, and leave out what another one has
                 taken; ``Increment.claimed`` tells how many those are. With ``limit``, the first
                 ones that nobody else has.
@@ -64,7 +68,8 @@ class UpdateCalls(Calls):
             ExternalFeature: the feature is another project's.
             InvalidSamples: samples for a feature that has deps, or none for a root.
             ReadOnlyStore: a claim in a store that was opened for reading.
-            DataError: the samples have missing, NULL or repeated ids, or lack versions.
+            DataError: the samples have missing, NULL or repeated ids, or lack versions; or
+                ``among`` is no frame with ids.
 
         Example:
             >>> import polars as pl, metaxy_core as mx
@@ -93,11 +98,12 @@ class UpdateCalls(Calls):
             checked_count("max_attempts", max_attempts),
         )
         claim = checked_claim(claim)
+        members = given_members(plan, among)
         with self._parts.backend.turn:
             frame = self._samples(plan, samples)
             if claim is not None:
-                return Claiming(graph, plan, self._parts, wanted, claim).increment(frame)
-            return self._resolution(graph, plan, wanted).increment(frame)
+                return Claiming(graph, plan, self._parts, wanted, claim).increment(frame, members)
+            return self._resolution(graph, plan, wanted).increment(frame, members)
 
     def progress(self, feature: KeyLike, samples: Any = None) -> Progress:
         """How far a feature is: the share of its expected records that are up to date.

@@ -1,0 +1,107 @@
+"""What has to be done is divided into batches that partitions stand for, one tick after another.
+
+The plan is in the store, so that a tick can be cut off anywhere: the next one finds the batches
+that were planned and never launched, and a record that a batch holds is planned in no other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.feature_name import FeatureName
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class PlannedBatches:
+    """The batches of a feature, after a tick looked at them.
+
+    Attributes:
+        open: keys of the batches that still hold work, or are worked on.
+        closed: keys of those that were forgotten, since all of their records are settled.
+        waiting: how many new and stale records are in no batch.
+    """
+
+    open: tuple[str, ...]
+    closed: tuple[str, ...]
+    waiting: int
+
+
+def state_of(feature: FeatureName, store: MetadataStore) -> str:
+    """A text that differs whenever there may be other work: of commits and definitions.
+
+    Args:
+        feature: the feature.
+        store: the store; only its catalog is read.
+    """
+    keys = [feature.key, *(dep.feature for dep in feature.plan.deps)]
+    last = [store.history(feature.other(key)).last for key in keys]
+    said = [feature.versions.feature, *(None if each is None else each.id for each in last)]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def planned_batches(
+    feature: FeatureName,
+    store: MetadataStore,
+    plan: str,
+    *,
+    size: int,
+    most: int,
+    running: Sequence[str] = (),
+) -> PlannedBatches:
+    """Forget the batches that are settled, and plan further ones while there is room.
+
+    Args:
+        feature: the feature.
+        store: the store.
+        plan: name of the plan.
+        size: records in a batch.
+        most: how many batches there may be at one time.
+        running: keys of the batches that are being worked on, and so are kept.
+    """
+    work = store.resolve_update(feature).ids
+    known = [batch.key for batch in store.batches(feature, plan)]
+    kept = {*running, *_unsettled(feature, store, plan, work)}
+    closed = [key for key in known if key not in kept]
+    if closed:
+        store.forget_batches(feature, plan, closed)
+    opened = [key for key in known if key in kept]
+    if len(opened) < most and work.height:
+        room = most - len(opened)
+        prefix = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-"
+        store.plan_batches(feature, plan, work, size=size, most=room, prefix=prefix)
+    batches = store.batches(feature, plan)
+    return PlannedBatches(
+        open=tuple(batch.key for batch in batches),
+        closed=tuple(closed),
+        waiting=_waiting(feature, store, plan, work),
+    )
+
+
+def _unsettled(feature: FeatureName, store: MetadataStore, plan: str, work: Any) -> set[str]:
+    """The batches one of whose records is still new or stale."""
+    planned = store.planned_ids(feature, plan)
+    if not planned.height:
+        return set()
+    left = planned.join(_like(work, planned), on=feature.plan.grain, how="semi")
+    return set(left["metaxy_batch"])
+
+
+def _waiting(feature: FeatureName, store: MetadataStore, plan: str, work: Any) -> int:
+    planned = store.planned_ids(feature, plan)
+    if not planned.height:
+        return int(work.height)
+    return int(work.join(_like(planned, work), on=feature.plan.grain, how="anti").height)
+
+
+def _like(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """The columns that two frames share, in the types of the other one."""
+    shared = [name for name in other.columns if name in frame.columns]
+    return frame.select(shared).cast({name: other.schema[name] for name in shared})

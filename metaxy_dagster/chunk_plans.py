@@ -1,0 +1,139 @@
+"""The plan of a chunked run is found again by its steps, and by the runs that re-execute it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.batches import Batch
+from metaxy_core.store.commits import Commit
+from metaxy_core.store.increment import Counts, Increment
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.increments import Tally
+from metaxy_dagster.requests import Request
+
+KEPT: Final = dt.timedelta(days=7)
+"""How long a run that failed may still be executed again from where it failed."""
+
+_RUN: Final = "run "
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """Which records the chunks of an asset hold, and which runs work on them.
+
+    Attributes:
+        feature: the feature.
+        name: name of the plan in the store.
+        runs: the run that planned, and those that re-executed it, up to the present one.
+        batches: the chunks.
+        left: how many new and stale records are in none.
+    """
+
+    feature: FeatureName
+    name: str
+    runs: tuple[str, ...]
+    batches: tuple[Batch, ...]
+    left: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was made."""
+        if not self.batches:
+            return 0.0
+        return (dt.datetime.now(dt.UTC) - self.batches[0].planned_at).total_seconds()
+
+    def commits(self, store: MetadataStore) -> tuple[Commit, ...]:
+        """What its runs wrote, oldest first."""
+        made = (
+            each for each in store.commits(self.feature) if each.materialization_id in self.runs
+        )
+        return tuple(reversed(list(made)))
+
+    def tally(self, request: Request, left: Increment) -> Tally:
+        """What there was to do.
+
+        Args:
+            request: what the run was asked for.
+            left: the increment after all chunks.
+        """
+        note: dict[str, Any] = {"new": 0, "stale": 0, "changed": {}}
+        if self.batches:
+            note = json.loads(self.batches[0].note)
+        counts = Counts(
+            new=note["new"],
+            stale=note["stale"],
+            orphaned=left.counts.orphaned,
+            blocked=left.counts.blocked,
+        )
+        return Tally(counts, Counter(note["changed"]), request=request)
+
+
+def keep_plan(
+    context: Any,
+    store: MetadataStore,
+    feature: FeatureName,
+    increment: Increment,
+    *,
+    size: int,
+    most: int,
+) -> ChunkPlan:
+    """Divide an increment into chunks.
+
+    Args:
+        context: of the step.
+        store: the store.
+        feature: the feature.
+        increment: what there is to do.
+        size: records in a chunk.
+        most: how many chunks there may be.
+    """
+    name = _plan_name(context.run.run_id, context)
+    _forget_former(context, store, feature)
+    found = increment.counts
+    note = {"new": found.new, "stale": found.stale, "changed": increment.changes}
+    batches = store.plan_batches(
+        feature, name, increment.ids, size=size, most=most, note=json.dumps(note)
+    )
+    left = found.to_process - sum(batch.records for batch in batches)
+    return ChunkPlan(feature, name, (context.run.run_id,), batches, left)
+
+
+def find_plan(context: Any, store: MetadataStore, feature: FeatureName) -> ChunkPlan:
+    """The plan of this run, or of the one that it re-executes; an empty one where there is none."""
+    runs: list[str] = []
+    for run_id in _run_and_ancestors(context):
+        runs.insert(0, run_id)
+        name = _plan_name(run_id, context)
+        batches = store.batches(feature, name)
+        if batches:
+            return ChunkPlan(feature, name, tuple(runs), batches)
+    return ChunkPlan(feature, _plan_name(context.run.run_id, context), (context.run.run_id,), ())
+
+
+def _forget_former(context: Any, store: MetadataStore, feature: FeatureName) -> None:
+    """Drop plans that this one replaces, and those that nobody came back to."""
+    replaced = {_plan_name(run_id, context) for run_id in _run_and_ancestors(context)}
+    oldest = dt.datetime.now(dt.UTC) - KEPT
+    for name, planned_at in {b.plan: b.planned_at for b in store.batches(feature)}.items():
+        if name in replaced or (name.startswith(_RUN) and planned_at < oldest):
+            store.forget_batches(feature, name)
+
+
+def _run_and_ancestors(context: Any) -> Iterator[str]:
+    """This run, the run that it re-executes, the one that that one did, and so on."""
+    run = context.run
+    while run is not None:
+        yield run.run_id
+        parent = run.parent_run_id
+        run = None if parent is None else context.instance.get_run_by_id(parent)
+
+
+def _plan_name(run_id: str, context: Any) -> str:
+    """Several assets may feed one feature, in one run too."""
+    return f"{_RUN}{run_id} {context.asset_key.to_user_string()}"

@@ -1,0 +1,120 @@
+"""A partition of an asset stands for some of its feature's records; here it is told which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dagster as dg
+
+from metaxy_core.specs.bucket import Bucket
+from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.errors import InvalidOptions
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.options import Settings
+
+
+class Partitions(Protocol):
+    """How an asset's records are divided into partitions."""
+
+    @property
+    def definition(self) -> dg.PartitionsDefinition[str]:
+        """The partitions, as Dagster knows them."""
+
+    def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
+        """The records of a partition, as ``resolve_update(among=...)`` takes them."""
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Static partitions, one for each bucket that the hash of a record's id may fall into.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    count: int
+
+    @property
+    def definition(self) -> dg.PartitionsDefinition[str]:
+        """Partitions named by their numbers, with zeros before, so that they sort."""
+        digits = len(str(self.count - 1))
+        return dg.StaticPartitionsDefinition([f"{n:0{digits}}" for n in range(self.count)])
+
+    def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Bucket:
+        """The bucket of a partition."""
+        del feature, store
+        return Bucket(int(key), of=self.count)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Dynamic partitions, one for each batch of records that a sensor planned.
+
+    Attributes:
+        name: name of the partitions; no other asset's have it.
+    """
+
+    name: str
+
+    @property
+    def definition(self) -> dg.DynamicPartitionsDefinition:
+        """The partitions, which come and go."""
+        return dg.DynamicPartitionsDefinition(name=self.name)
+
+    @property
+    def plan(self) -> str:
+        """Name of the plan, in the store, that holds the batches."""
+        return f"partitions {self.name}"
+
+    def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
+        """The ids of a partition's records.
+
+        Raises:
+            UnknownBatch: the batch is done and forgotten.
+        """
+        return store.planned_ids(feature, self.plan, key)
+
+
+def asset_partitions(
+    feature: FeatureName, asset: dg.AssetKey, settings: Settings
+) -> Partitions | None:
+    """How the records of an asset are divided; None where they are not.
+
+    Args:
+        feature: the feature.
+        asset: key of the asset.
+        settings: what ``metaxify`` was told.
+
+    Raises:
+        InvalidOptions: it was told what cannot be done, or not together.
+    """
+    for option in ("buckets", "batch_size", "max_batches"):
+        value = getattr(settings, option)
+        if value is not None and (type(value) is not int or value < 1):
+            raise InvalidOptions(
+                f"Asset {str(feature)!r} has {option}={value!r}; give a whole number from 1."
+            )
+    if settings.batch_size is None:
+        return None if settings.buckets is None else Buckets(settings.buckets)
+    _check_batches(feature, settings)
+    return Batches(f"{'__'.join(asset.path)}__batches")
+
+
+def _check_batches(feature: FeatureName, settings: Settings) -> None:
+    asset = f"Asset {str(feature)!r} has batch_size="
+    for option in ("buckets", "chunk_size"):
+        if getattr(settings, option) is not None:
+            raise InvalidOptions(
+                f"{asset} and {option}=, and both say how its increment is divided; keep one."
+            )
+    if feature.plan.is_root:
+        raise InvalidOptions(
+            f"{asset}, but its feature is a root: the sensor that plans batches does not know the "
+            f"samples. Drop batch_size=; buckets= divides a root's samples."
+        )
+    if settings.orphans == "delete":
+        raise InvalidOptions(
+            f"{asset} and orphans='delete', but a batch holds new and stale records only; delete "
+            f"orphans apart from it, with store.delete(feature, increment.orphaned)."
+        )

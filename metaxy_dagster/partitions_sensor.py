@@ -1,0 +1,178 @@
+"""A sensor keeps the partitions of an asset in step with the batches of work that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+
+from metaxy_core.errors import TransientError
+from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.batch_planning import PlannedBatches, planned_batches, state_of
+from metaxy_dagster.design import BATCH_SIZE, MAX_BATCHES
+from metaxy_dagster.errors import InvalidOptions
+from metaxy_dagster.feature_name import FeatureName, named_feature
+from metaxy_dagster.partitions import Batches
+
+PARTITION_TAG: Final = "dagster/partition"
+
+
+def increment_partitions_sensor(
+    asset: dg.AssetsDefinition,
+    *,
+    name: str | None = None,
+    store_key: str = "metaxy_store",
+    minimum_interval_seconds: int | None = None,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+    tags: Mapping[str, str] | None = None,
+) -> dg.SensorDefinition:
+    """A sensor that computes what is new or stale in batches, a dynamic partition and a run each.
+
+    Each tick removes the partitions whose records are settled, plans batches of what is left while
+    there are fewer than the asset's ``max_batches``, registers a partition for each, and requests
+    its run. Where nothing was committed since the last tick it looks at the catalog only. The plan
+    is kept in the store: a tick that is cut off or comes twice loses no record and launches none
+    twice. A partition whose run failed stays until it is run again.
+
+    Args:
+        asset: an asset that ``metaxify(..., batch_size=...)`` made.
+        name: name of the sensor; made of the asset's key where it is None.
+        store_key: resource key of the ``MetaxyStoreResource``.
+        minimum_interval_seconds: the least time between two ticks.
+        default_status: whether it runs as soon as it is deployed.
+        tags: tags of the runs.
+
+    Raises:
+        InvalidOptions: the asset has no partitions that stand for batches.
+
+    Example:
+        >>> import metaxy_core as mx
+        >>> from metaxy_dagster import metaxify
+        >>> with mx.FeatureGraph().use():
+        ...     class Clip(mx.Feature, spec=mx.FeatureSpec(key="clip", id_columns=["id"])):
+        ...         id: str
+        ...     class Text(mx.Feature, spec=mx.FeatureSpec(
+        ...         key="text", id_columns=["id"], deps=[Clip],
+        ...     )):
+        ...         id: str
+        >>> text = metaxify(Text, batch_size=1_000)(lambda increment: increment.new)
+        >>> increment_partitions_sensor(text).name
+        'text_partitions'
+    """
+    planned = _BatchedAsset.of(asset)
+
+    def evaluate(
+        context: dg.SensorEvaluationContext, **resources: object
+    ) -> dg.SensorResult | dg.SkipReason:
+        del resources  # a test that calls the sensor passes them; the context has them always
+        try:
+            with getattr(context.resources, store_key).open() as store:
+                return _tick(context, store, planned, dict(tags or {}))
+        except TransientError as error:
+            return dg.SkipReason(f"{error} The next tick tries again.")
+
+    return dg.SensorDefinition(
+        name=name or f"{'__'.join(asset.key.path).replace('-', '_')}_partitions",
+        evaluation_fn=evaluate,
+        description=f"Computes what is new or stale in {planned.feature} in batches.",
+        minimum_interval_seconds=minimum_interval_seconds,
+        default_status=default_status,
+        required_resource_keys={store_key},
+        target=[asset],
+    )
+
+
+@dataclass(frozen=True)
+class _BatchedAsset:
+    """What a sensor has to know of its asset."""
+
+    feature: FeatureName
+    batches: Batches
+    size: int
+    most: int
+
+    @classmethod
+    def of(cls, asset: dg.AssetsDefinition) -> _BatchedAsset:
+        partitions = asset.partitions_def
+        (spec, *others) = asset.specs
+        feature = named_feature(spec.metadata, str(spec.key))
+        if (
+            others
+            or feature is None
+            or BATCH_SIZE not in spec.metadata
+            or not isinstance(partitions, dg.DynamicPartitionsDefinition)
+        ):
+            keys = ", ".join(sorted(key.to_user_string() for key in asset.keys))
+            raise InvalidOptions(
+                f"increment_partitions_sensor was given {keys!r}, which has no partitions that "
+                f"stand for batches; make it with @metaxify(Feature, batch_size=...)."
+            )
+        sizes = spec.metadata[BATCH_SIZE], spec.metadata[MAX_BATCHES]
+        return cls(feature, Batches(str(partitions.name)), *sizes)
+
+
+def _tick(
+    context: dg.SensorEvaluationContext,
+    store: MetadataStore,
+    asset: _BatchedAsset,
+    tags: dict[str, str],
+) -> dg.SensorResult | dg.SkipReason:
+    registered = context.instance.get_dynamic_partitions(asset.batches.name)
+    known = [batch.key for batch in store.batches(asset.feature, asset.batches.plan)]
+    launched, running = _runs(context.instance, known)
+    state = " ".join([state_of(asset.feature, store), *sorted(running)])
+    if state == context.cursor and set(registered) == set(known) and launched == set(known):
+        return dg.SkipReason(
+            f"Nothing was done since the last tick; {len(known)} batches are open."
+        )
+    found = planned_batches(
+        asset.feature,
+        store,
+        asset.batches.plan,
+        size=asset.size,
+        most=asset.most,
+        running=[key for key in known if key in running],
+    )
+    requests = [
+        dg.RunRequest(run_key=key, partition_key=key, tags=tags)
+        for key in found.open
+        if key not in launched
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else _reason(found),
+        cursor=state,
+        dynamic_partitions_requests=_changes(asset, registered, found.open),
+    )
+
+
+def _runs(instance: dg.DagsterInstance, known: Sequence[str]) -> tuple[set[str], set[str]]:
+    """The batches that have a run, and those that have one which is not finished."""
+    if not known:
+        return set(), set()
+    filters = dg.RunsFilter(tags={PARTITION_TAG: list(known)})
+    runs = [(run.tags[PARTITION_TAG], run) for run in instance.get_runs(filters)]
+    return {key for key, _ in runs}, {key for key, run in runs if not run.is_finished}
+
+
+def _changes(
+    asset: _BatchedAsset, registered: Collection[str], wanted: Collection[str]
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    """What makes the partitions those that are wanted, whatever a former tick came to do."""
+    added = [key for key in wanted if key not in registered]
+    gone = [key for key in registered if key not in wanted]
+    definition = asset.batches.definition
+    changes: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if added:
+        changes.append(definition.build_add_request(added))
+    if gone:
+        changes.append(definition.build_delete_request(gone))
+    return changes
+
+
+def _reason(found: PlannedBatches) -> str:
+    closed = f"{len(found.closed)} batches are done and removed; " if found.closed else ""
+    waiting = f", and {found.waiting} records wait for room" if found.waiting else ""
+    return f"{closed}{len(found.open)} batches are open{waiting}."
