@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, frames_of, increment_output
 from metaxy_dagster.requests import Request
+from metaxy_dagster.run_claims import claimed
 from metaxy_dagster.samples import samples_output
 
 
@@ -45,7 +47,10 @@ def _compute(design: AssetDesign) -> Callable[..., IncrementOutput]:
         started = time.monotonic()
         with ExitStack() as opened:
             store = opened.enter_context(arguments[design.settings.store_key].open())
+            seconds = design.settings.claim_seconds
+            claim = opened.enter_context(claimed(context, design.feature, store, seconds))
             request, arguments = design.parted(context, arguments, store)
+            request = replace(request, claim=claim)
             output = _output(design, context, arguments, store, request)
             output.deletes_orphans = design.settings.orphans == "delete"
             output.opened, output.started = opened.pop_all(), started

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.slices import WHOLE, Slice
+from metaxy_dagster.slicing import resolved
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,9 +44,9 @@ def state_of(feature: FeatureName, store: MetadataStore) -> str:
         store: the store; only its catalog is read.
     """
     keys = [feature.key, *(dep.feature for dep in feature.plan.deps)]
-    last = [store.history(feature.other(key)).last for key in keys]
-    said = [feature.versions.feature, *(None if each is None else each.id for each in last)]
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+    sets = store.commit_sets(*(feature.other(key) for key in keys))
+    said = [(found.newest, found.commits, found.records) for found in sets.values()]
+    return hashlib.sha256(repr((feature.versions.feature, said)).encode()).hexdigest()[:16]
 
 
 def planned_batches(
@@ -54,6 +56,7 @@ def planned_batches(
     *,
     size: int,
     most: int,
+    part: Slice = WHOLE,
     running: Sequence[str] = (),
 ) -> PlannedBatches:
     """Forget the batches that are settled, and plan further ones while there is room.
@@ -64,9 +67,10 @@ def planned_batches(
         plan: name of the plan.
         size: records in a batch.
         most: how many batches there may be at one time.
+        part: the slice that the records are in.
         running: keys of the batches that are being worked on, and so are kept.
     """
-    work = store.resolve_update(feature).ids
+    work = resolved(store, feature, None, part).ids
     known = [batch.key for batch in store.batches(feature, plan)]
     kept = {*running, *_unsettled(feature, store, plan, work)}
     closed = [key for key in known if key not in kept]

@@ -3,135 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from heapq import nlargest
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from metaxy_core import system_columns as sc
-from metaxy_core.store.base import MetadataStore
-from metaxy_core.store.increment import Increment
-from metaxy_core.store.integrity import Integrity
+from metaxy_dagster.check_state import SHOWN, State, Verdict, ids_of, shown
 from metaxy_dagster.feature_name import FeatureName
 
-if TYPE_CHECKING:
-    import polars as pl
-
-    from metaxy_core.store.reading import Records
-
-SHOWN: Final = 5
 _LONGEST_ERROR: Final = 200
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much is too much.
-
-    Attributes:
-        max_orphans: how many orphans may be there; a float is a share of the stored records.
-        max_attempts: with so many failures a record counts as failing.
-    """
-
-    max_orphans: float = 0
-    max_attempts: int = 1
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a check came out.
-
-    Attributes:
-        passed: whether all is well.
-        description: what was found, and where something is wrong, what to do next.
-        metadata: numbers, and a few ids.
-    """
-
-    passed: bool
-    description: str
-    metadata: Mapping[str, Any]
-
-    @classmethod
-    def fine(cls, description: str, metadata: Mapping[str, Any]) -> Self:
-        """All is well."""
-        return cls(passed=True, description=description, metadata=metadata)
-
-    @classmethod
-    def wrong(cls, description: str, metadata: Mapping[str, Any]) -> Self:
-        """Something is not as it should be."""
-        return cls(passed=False, description=description, metadata=metadata)
-
-
-class State:
-    """A feature in an open store, looked at only as far as checks ask.
-
-    Args:
-        store: the store.
-        feature: the feature.
-        samples: of a root, every record that should exist, or a function that gives them.
-        limits: how much is too much.
-    """
-
-    def __init__(
-        self, store: MetadataStore, feature: FeatureName, samples: Any, limits: Limits
-    ) -> None:
-        self.store = store
-        self.feature = feature
-        self.limits = limits
-        self._samples = samples
-
-    @cached_property
-    def increment(self) -> Increment:
-        """What there is to do, without what is failing."""
-        samples = self._samples() if callable(self._samples) else self._samples
-        attempts = self.limits.max_attempts
-        return self.store.resolve_update(self.feature, samples, max_attempts=attempts)
-
-    @cached_property
-    def integrity(self) -> Integrity:
-        """Whether the table is sound."""
-        return self.store.integrity(self.feature)
-
-    @cached_property
-    def failing(self) -> int:
-        """How many records failed too often at what they would be computed from now.
-
-        Of a root whose samples are not known, the versions that they failed at last stand for the
-        present ones.
-        """
-        if self._samples is not None or not self.feature.plan.is_root:
-            return self.increment.failed
-        return sum(1 for _ in self.failures())
-
-    def failures(self) -> Iterable[dict[str, Any]]:
-        """The records that failed too often, with their last error."""
-        records: Records = self.store.failures(self.feature)
-        for batch in records.batches():
-            for row in batch.to_pylist():
-                if row[sc.ATTEMPTS] >= self.limits.max_attempts:
-                    yield row
-
-    def to_process_ids(self) -> list[Any]:
-        """Ids of a few new and stale records."""
-        with closing(self.increment.batches(SHOWN)) as batches:  # type: ignore[type-var]
-            return ids_of(next(batches), self.feature.plan.grain)
-
-
-def ids_of(rows: pl.DataFrame, columns: Iterable[str]) -> list[Any]:
-    """The ids of a few rows, as metadata can hold them.
-
-    Example:
-        >>> import polars as pl
-        >>> ids_of(pl.DataFrame({"clip": ["a"], "number": [1]}), ["clip", "number"])
-        ['a, 1']
-    """
-    names = [name for name in columns if name in rows.columns]
-    return [shown(row if len(row) > 1 else row[0]) for row in rows.select(names).head(SHOWN).rows()]
-
-
-def shown(id_: object) -> str:
-    """An id as text; several columns joined."""
-    return ", ".join(map(str, id_)) if isinstance(id_, tuple) else str(id_)
 
 
 # --------------------------------------------------------------------------- what there is to do
@@ -163,7 +43,7 @@ def increment_empty(state: State) -> Verdict:
 def orphans_below_threshold(state: State) -> Verdict:
     """Few enough records are stored that nothing calls for."""
     orphaned, limit = state.increment.counts.orphaned, state.limits.max_orphans
-    records = state.store.count(state.feature)
+    records = state.records
     share = orphaned / records if records else 0.0
     passed = (share if isinstance(limit, float) else orphaned) <= limit
     allowed = f"{limit:.1%}" if isinstance(limit, float) else str(limit)

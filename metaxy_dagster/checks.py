@@ -6,11 +6,15 @@ from typing import Any, Final, Literal
 
 import dagster as dg
 
-from metaxy_core.keys import KeyLike
-from metaxy_dagster.check_kinds import KINDS, CheckKind, Limits, State
+from metaxy_dagster.check_kinds import KINDS, CheckKind
+from metaxy_dagster.check_state import Limits, State
+from metaxy_dagster.chosen import Features, one_or_more
 from metaxy_dagster.errors import InvalidCheck
-from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_name
-from metaxy_dagster.targets import Target, targets
+from metaxy_dagster.errors.assets import quoted
+from metaxy_dagster.feature_name import FEATURE
+from metaxy_dagster.resource import STORE_KEY
+from metaxy_dagster.root_samples import RootSamples
+from metaxy_dagster.targets import Target, targets_of
 from metaxy_dagster.translator import MetaxyTranslator
 
 FeatureCheck = Literal[
@@ -28,7 +32,7 @@ _FACTORY: Final = "feature_checks"
 
 
 def feature_checks(
-    features: Any = None,
+    features: Features | None = None,
     *,
     checks: Collection[FeatureCheck] | None = None,
     severity: Severity | Mapping[FeatureCheck, Severity] | None = None,
@@ -37,7 +41,7 @@ def feature_checks(
     max_attempts: int = 1,
     samples: Mapping[Any, Any] | None = None,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     translator: MetaxyTranslator | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """Asset checks of features, one definition for each asset, which opens the store once.
@@ -81,22 +85,23 @@ def feature_checks(
         >>> sorted(key.name for key in checks.check_keys)
         ['ids_unique', 'increment_empty']
     """
-    found = targets(features, translator or MetaxyTranslator(), _FACTORY)
-    names = [str(target.feature) for target in found]
-    limits = _checked_limits(names, max_orphans, max_attempts)
+    chosen = one_or_more(_FACTORY, features)
+    found = targets_of(chosen, translator)
+    call = f"{_FACTORY} of {quoted(chosen.features)}"
     options = _Options(
-        severities=_severities(names, severity),
-        blocking=_blocking(names, blocking),
-        limits=limits,
+        severities=_severities(call, severity),
+        blocking=_blocking(call, blocking),
+        limits=_checked_limits(call, max_orphans, max_attempts),
         name="checks" if name is None else name,
         store_key=store_key,
     )
-    given = _samples(found, {} if samples is None else samples)
-    told = {target.asset_key: _told(target, checks, names, given) for target in found}
+    given = RootSamples.of(call, chosen.graph, samples)
+    wanted = frozenset(KINDS) if checks is None else _known(call, "checks", checks)
+    told = {target.asset_key: _told(target, wanted, given) for target in found}
     if checks is not None:
         _check_all_told(checks, found, told, given)
     return [
-        _definition(target, told[target.asset_key], given.get(target.feature), options)
+        _definition(target, told[target.asset_key], given, options)
         for target in found
         if told[target.asset_key]
     ]
@@ -122,7 +127,7 @@ class _Options:
 
 
 def _definition(
-    target: Target, kinds: Mapping[str, CheckKind], samples: Any, options: _Options
+    target: Target, kinds: Mapping[str, CheckKind], samples: RootSamples, options: _Options
 ) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{target.name}_{options.name}",
@@ -143,7 +148,7 @@ def _definition(
     def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         selected = {key.name for key in context.selected_asset_check_keys}
         with getattr(context.resources, options.store_key).open() as store:
-            state = State(store, target.feature, samples, options.limits)
+            state = State(store, target, samples, options.limits)
             for name, kind in kinds.items():
                 if name in selected:
                     yield _result(context, target, name, kind, state, options.severities[name])
@@ -175,14 +180,8 @@ def _result(
 # --------------------------------------------------------------------------- options
 
 
-def _told(
-    target: Target,
-    checks: Collection[str] | None,
-    names: Sequence[str],
-    samples: Mapping[FeatureName, Any],
-) -> dict[str, CheckKind]:
+def _told(target: Target, wanted: Collection[str], samples: RootSamples) -> dict[str, CheckKind]:
     """The checks that can be told of a feature, of those that are wanted."""
-    wanted = KINDS.keys() if checks is None else _known(names, "checks", checks)
     has_samples = target.feature in samples
     return {
         name: kind
@@ -195,7 +194,7 @@ def _check_all_told(
     checks: Collection[str],
     found: Sequence[Target],
     told: Mapping[dg.AssetKey, Mapping[str, CheckKind]],
-    samples: Mapping[FeatureName, Any],
+    samples: RootSamples,
 ) -> None:
     for check in checks:
         if not any(check in kinds for kinds in told.values()):
@@ -206,16 +205,16 @@ def _check_all_told(
             raise InvalidCheck.from_reasons(check, {key: text or "" for key, text in why.items()})
 
 
-def _known(names: Sequence[str], option: str, checks: Any) -> frozenset[str]:
+def _known(call: str, option: str, checks: Any) -> frozenset[str]:
     if isinstance(checks, str) or not isinstance(checks, Collection) or not checks:
-        raise InvalidCheck.from_option(names, option, checks, f"a list of {', '.join(KINDS)}")
+        raise InvalidCheck.from_argument(call, option, checks, f"a list of {', '.join(KINDS)}")
     for check in checks:
         if check not in KINDS:
-            raise InvalidCheck.from_unknown(names, option, check, list(KINDS))
+            raise InvalidCheck.from_unknown(call, option, check, list(KINDS))
     return frozenset(checks)
 
 
-def _severities(names: Sequence[str], severity: Any) -> dict[str, dg.AssetCheckSeverity]:
+def _severities(call: str, severity: Any) -> dict[str, dg.AssetCheckSeverity]:
     usual = {
         name: dg.AssetCheckSeverity.ERROR if kind.is_error else dg.AssetCheckSeverity.WARN
         for name, kind in KINDS.items()
@@ -223,59 +222,34 @@ def _severities(names: Sequence[str], severity: Any) -> dict[str, dg.AssetCheckS
     if severity is None:
         return usual
     if not isinstance(severity, Mapping):
-        return dict.fromkeys(KINDS, _severity(names, "severity", severity))
+        return dict.fromkeys(KINDS, _severity(call, "severity", severity))
     if severity:
-        _known(names, "severity", severity)
-    chosen = {
-        name: _severity(names, f"severity[{name!r}]", each) for name, each in severity.items()
-    }
+        _known(call, "severity", severity)
+    chosen = {name: _severity(call, f"severity[{name!r}]", each) for name, each in severity.items()}
     return {**usual, **chosen}
 
 
-def _severity(names: Sequence[str], option: str, given: Any) -> dg.AssetCheckSeverity:
+def _severity(call: str, option: str, given: Any) -> dg.AssetCheckSeverity:
     try:
         return dg.AssetCheckSeverity(given)
     except ValueError as error:
         known = [each.value for each in dg.AssetCheckSeverity]
-        raise InvalidCheck.from_unknown(names, option, given, known) from error
+        raise InvalidCheck.from_unknown(call, option, given, known) from error
 
 
-def _blocking(names: Sequence[str], blocking: Any) -> frozenset[str]:
+def _blocking(call: str, blocking: Any) -> frozenset[str]:
     if isinstance(blocking, bool):
         return frozenset(KINDS) if blocking else frozenset()
-    return _known(names, "blocking", blocking)
+    return _known(call, "blocking", blocking)
 
 
-def _checked_limits(names: Sequence[str], max_orphans: Any, max_attempts: Any) -> Limits:
+def _checked_limits(call: str, max_orphans: Any, max_attempts: Any) -> Limits:
     is_share = type(max_orphans) is float and 0 <= max_orphans <= 1
     is_count = type(max_orphans) is int and max_orphans >= 0
     if not (is_share or is_count):
         expected = "a whole number of records from 0, or a share as a float from 0.0 to 1.0"
-        raise InvalidCheck.from_option(names, "max_orphans", max_orphans, expected)
+        raise InvalidCheck.from_argument(call, "max_orphans", max_orphans, expected)
     if type(max_attempts) is not int or max_attempts < 1:
         expected = "a whole number from 1"
-        raise InvalidCheck.from_option(names, "max_attempts", max_attempts, expected)
+        raise InvalidCheck.from_argument(call, "max_attempts", max_attempts, expected)
     return Limits(max_orphans, max_attempts)
-
-
-def _samples(found: Sequence[Target], samples: Any) -> dict[FeatureName, Any]:
-    names = [str(target.feature) for target in found]
-    if not isinstance(samples, Mapping):
-        expected = "a mapping of root features to frames or functions"
-        raise InvalidCheck.from_option(names, "samples", samples, expected)
-    given: dict[FeatureName, Any] = {}
-    for feature, frame in samples.items():
-        name = _named(found, feature)
-        if name not in names or not name.plan.is_root:
-            expected = f"samples of root features among them; {str(name)!r} is none"
-            raise InvalidCheck.from_option(names, "samples", list(map(str, samples)), expected)
-        given[name] = frame
-    return given
-
-
-def _named(found: Sequence[Target], feature: KeyLike) -> FeatureName:
-    """A feature by class, or by key among those that are there."""
-    for target in found:
-        if isinstance(feature, str) and str(target.feature) == feature:
-            return target.feature
-    return feature_name(feature, _FACTORY)

@@ -16,6 +16,7 @@ from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.increments import Tally
 from metaxy_dagster.requests import Request
+from metaxy_dagster.run_claims import owner_of
 
 KEPT: Final = dt.timedelta(days=7)
 """How long a run that failed may still be executed again from where it failed."""
@@ -32,14 +33,12 @@ class ChunkPlan:
         name: name of the plan in the store.
         runs: the run that planned, and those that re-executed it, up to the present one.
         batches: the chunks.
-        left: how many new and stale records are in none.
     """
 
     feature: FeatureName
     name: str
     runs: tuple[str, ...]
     batches: tuple[Batch, ...]
-    left: int = 0
 
     @property
     def seconds(self) -> float:
@@ -81,7 +80,6 @@ def keep_plan(
     increment: Increment,
     *,
     size: int,
-    most: int,
 ) -> ChunkPlan:
     """Divide an increment into chunks.
 
@@ -91,17 +89,13 @@ def keep_plan(
         feature: the feature.
         increment: what there is to do.
         size: records in a chunk.
-        most: how many chunks there may be.
     """
     name = _plan_name(context.run.run_id, context)
     _forget_former(context, store, feature)
     found = increment.counts
     note = {"new": found.new, "stale": found.stale, "changed": increment.changes}
-    batches = store.plan_batches(
-        feature, name, increment.ids, size=size, most=most, note=json.dumps(note)
-    )
-    left = found.to_process - sum(batch.records for batch in batches)
-    return ChunkPlan(feature, name, (context.run.run_id,), batches, left)
+    batches = store.plan_batches(feature, name, increment.ids, size=size, note=json.dumps(note))
+    return ChunkPlan(feature, name, (context.run.run_id,), batches)
 
 
 def find_plan(context: Any, store: MetadataStore, feature: FeatureName) -> ChunkPlan:
@@ -136,4 +130,4 @@ def _run_and_ancestors(context: Any) -> Iterator[str]:
 
 def _plan_name(run_id: str, context: Any) -> str:
     """Several assets may feed one feature, in one run too."""
-    return f"{_RUN}{run_id} {context.asset_key.to_user_string()}"
+    return f"{_RUN}{owner_of(run_id, context)}"

@@ -25,6 +25,7 @@ from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, plan_text
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.outcome import written
+from metaxy_dagster.run_claims import extended, owner_of, release
 
 _CHUNK: Final = "chunk"
 _DONE: Final = "done"
@@ -80,12 +81,6 @@ def _deps(design: AssetDesign) -> list[dg.AssetKey]:
 
 def _check(design: AssetDesign) -> None:
     name, settings = str(design.feature), design.settings
-    for option in ("chunk_size", "max_chunks"):
-        value = getattr(settings, option)
-        if type(value) is not int or value < 1:
-            raise InvalidOptions(
-                f"Asset {name!r} has {option}={value!r}; give a whole number from 1."
-            )
     if design.feature.plan.is_root:
         raise InvalidOptions(
             f"Asset {name!r} has chunk_size=, but its feature is a root: every chunk would have to "
@@ -111,19 +106,25 @@ class _Ops:
 
     def plan(self, upstream: Iterable[str]) -> Callable[..., Any]:
         """Resolve, and divide what there is to do; waits for all that comes before."""
+        settings = self._design.settings
 
         def compute(context: Any, **arguments: Any) -> Iterator[dg.DynamicOutput[None]]:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
-                increment = request.resolved(self._feature, store, None)
-                tally = Tally(request=request)
-                tally.add(increment)
-                context.log.info(plan_text(self._feature, tally))
-                settings = self._design.settings
                 size, most = settings.chunk_size or 1, settings.max_chunks
-                plan = keep_plan(context, store, self._feature, increment, size=size, most=most)
-            if plan.left:
-                context.log.warning(_left_text(self._feature, plan.left, size, most))
+                with extended(context, self._feature, store, settings.claim_seconds) as claim:
+                    taken = replace(request.at_most(size * most), claim=claim)
+                    increment = taken.resolved(self._feature, store, None)
+                    tally = Tally(request=request)
+                    tally.add(increment)
+                    context.log.info(plan_text(self._feature, tally))
+                    plan = keep_plan(context, store, self._feature, increment, size=size)
+                left = 0
+                if len(plan.batches) == most:
+                    all_of_it = request.resolved(self._feature, store, None).counts.to_process
+                    left = all_of_it - tally.counts.to_process - tally.claimed
+            if left > 0:
+                context.log.warning(_left_text(self._feature, left, size, most))
             for batch in plan.batches:
                 metadata = {"metaxy/records": batch.records}
                 yield dg.DynamicOutput(None, mapping_key=batch.key, metadata=metadata)
@@ -136,7 +137,10 @@ class _Ops:
         design, feature = self._design, self._feature
 
         def compute(context: Any, **arguments: Any) -> None:
-            with self._store(arguments) as store:
+            with (
+                self._store(arguments) as store,
+                extended(context, feature, store, design.settings.claim_seconds) as claim,
+            ):
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
@@ -144,7 +148,7 @@ class _Ops:
                     feature,
                     store,
                     None,
-                    replace(request, limit=None, among=ids),
+                    replace(request, limit=None, among=ids, claim=claim),
                     lambda increment: design.work.call(context, arguments, increment),
                     context.log.info,
                 )
@@ -189,7 +193,6 @@ class _Ops:
                     plan.tally(request, left),
                     lambda: left.orphaned,
                     deletes_orphans=design.settings.orphans == "delete",
-                    opened=opened.pop_all(),
                     started=started - plan.seconds,
                     commits=commits,
                     metadata={
@@ -197,7 +200,9 @@ class _Ops:
                         "metaxy/left": left.counts.to_process,
                     },
                 )
-            store.forget_batches(feature, plan.name)
+                release(store, owner_of(context.run.run_id, context), context.log.warning)
+                store.forget_batches(feature, plan.name)
+                output.opened = opened.pop_all()
             return output
 
         metadata = {COLUMN_LINEAGE: design.column_lineage}

@@ -15,7 +15,7 @@ from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.functions import AssetFunction, asset_function
 from metaxy_dagster.inputs import asset_ins
 from metaxy_dagster.metadata import column_lineage
-from metaxy_dagster.options import AssetOptions, Settings, check_options
+from metaxy_dagster.options import AssetOptions, Settings, check_options, check_settings
 from metaxy_dagster.partition_slices import run_slice
 from metaxy_dagster.partitions import Partitions, asset_partitions
 from metaxy_dagster.requests import Request
@@ -65,6 +65,7 @@ class AssetDesign:
             AssetError: function, feature and options do not fit together.
         """
         check_options(feature, options)
+        check_settings(feature, settings)
         slice_where(feature, settings.where)
         work = asset_function(function, feature)
         samples = None if settings.samples is None else asset_function(settings.samples, feature)

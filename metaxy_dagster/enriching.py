@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 
 from metaxy_core.keys import FeatureKey
+from metaxy_dagster.asset_specs import FeatureAsset, feature_of, specs_of, title_of
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
-from metaxy_dagster.feature_name import FEATURE, FeatureName, named_feature, plain_value
+from metaxy_dagster.feature_name import FEATURE, FeatureName, plain_value
 from metaxy_dagster.metadata import AssetKeyOf, definition_metadata
 from metaxy_dagster.run_metadata import STORAGE_KIND
 from metaxy_dagster.slices import WHERE, slice_where
@@ -47,11 +48,9 @@ def missing_dep_keys(
     """The assets of a feature's deps, but for those features that listed assets hold already."""
     held: set[FeatureKey] = set()
     for asset in listed:
-        specs = asset.specs if isinstance(asset, dg.AssetsDefinition) else [asset]
-        for spec in specs:
-            if isinstance(spec, dg.AssetSpec):
-                name = named_feature(spec.metadata, spec.key.to_user_string())
-                held |= set() if name is None else {name.key}
+        if isinstance(asset, FeatureAsset):
+            names = map(feature_of, specs_of(asset))
+            held |= {name.key for name in names if name is not None}
     asset_key_of = asset_keys(feature, translator)
     return [asset_key_of(dep.feature) for dep in feature.plan.deps if dep.feature not in held]
 
@@ -101,7 +100,7 @@ def enriched_asset_spec(
     Raises:
         MissingFeature: it names no feature, and none is given.
     """
-    name = feature or named_feature(spec.metadata, spec.key.to_user_string())
+    name = feature or feature_of(spec)
     if name is None:
         raise MissingFeature.from_asset(spec.key.to_user_string())
     keyed = spec.replace_attributes(key=_new_key(spec, name, translator))
@@ -143,7 +142,7 @@ def _features(
     assets: dg.AssetsDefinition, feature: FeatureName | None
 ) -> dict[dg.AssetKey, FeatureName]:
     specs = list(assets.specs)
-    listed = ", ".join(sorted(spec.key.to_user_string() for spec in specs))
+    listed = title_of(assets)
     if feature is not None:
         if len(specs) != 1:
             raise InvalidOptions(
@@ -153,7 +152,7 @@ def _features(
             )
         return {specs[0].key: feature}
     named: Iterable[tuple[dg.AssetKey, FeatureName | None]] = (
-        (spec.key, named_feature(spec.metadata, spec.key.to_user_string())) for spec in specs
+        (spec.key, feature_of(spec)) for spec in specs
     )
     features = {key: name for key, name in named if name is not None}
     if not features:

@@ -10,22 +10,22 @@ import dagster as dg
 
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey, KeyLike
+from metaxy_dagster.asset_specs import FeatureAsset, feature_of, specs_of, title_of
 from metaxy_dagster.errors import ContradictingAssets, NoFeatures
 from metaxy_dagster.feature_name import (
     FEATURE,
     FeatureName,
     feature_name,
-    named_feature,
     plain_value,
 )
 from metaxy_dagster.linking import linked_assets
 from metaxy_dagster.metadata import FEATURE_VERSION
-from metaxy_dagster.metaxify import IO_MANAGER_KEY, STORE_KEY, metaxify
+from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.modules import assets_in, features_in
+from metaxy_dagster.resource import IO_MANAGER_KEY, STORE_KEY
 from metaxy_dagster.slices import WHERE
 from metaxy_dagster.translator import MetaxyTranslator
 
-FeatureAsset = dg.AssetsDefinition | dg.AssetSpec
 FeatureFunction = Callable[..., Any] | dg.AssetsDefinition | dg.AssetSpec
 
 
@@ -214,7 +214,7 @@ def _held(
         made = asset if not features or _is_made(asset) else metaxify(asset, translator=translator)
         for key in features:
             if key in given:
-                raise ContradictingAssets.from_function(key, _title(asset))
+                raise ContradictingAssets.from_function(key, title_of(asset))
             held.setdefault(key, []).append(made)
     for key, several in held.items():
         _check_shared(key, several)
@@ -228,26 +228,17 @@ def _check_shared(key: FeatureKey, several: Sequence[FeatureAsset]) -> None:
             str(plain_value(spec.metadata, WHERE) or {})
             for asset in several
             for spec in specs_of(asset)
-            if named_feature(spec.metadata, _title(asset)) == str(key)
+            if feature_of(spec) == str(key)
         ]
         if "{}" in shares or len(set(shares)) < len(shares):
-            raise ContradictingAssets.from_assets(key, [_title(asset) for asset in several])
-
-
-def specs_of(asset: FeatureAsset) -> Sequence[dg.AssetSpec]:
-    """The specs of an asset, or the spec itself."""
-    return [asset] if isinstance(asset, dg.AssetSpec) else list(asset.specs)
+            raise ContradictingAssets.from_assets(key, [title_of(asset) for asset in several])
 
 
 def _features_of(asset: FeatureAsset) -> set[FeatureKey]:
-    names = [named_feature(spec.metadata, _title(asset)) for spec in specs_of(asset)]
+    names = [feature_of(spec) for spec in specs_of(asset)]
     return {name.key for name in names if name is not None}
 
 
 def _is_made(asset: FeatureAsset) -> bool:
     """Whether ``metaxify`` has seen the asset."""
     return any(FEATURE_VERSION in spec.metadata for spec in specs_of(asset))
-
-
-def _title(asset: FeatureAsset) -> str:
-    return ", ".join(spec.key.to_user_string() for spec in specs_of(asset))

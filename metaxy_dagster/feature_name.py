@@ -18,6 +18,7 @@ from metaxy_core.specs.feature import FeatureSpec
 from metaxy_dagster.errors import UnknownAssetFeature
 
 FEATURE: Final = "metaxy/feature"
+_LONGEST_TAG: Final = 63
 
 
 class FeatureName(str):
@@ -95,3 +96,9 @@ def named_feature(metadata: Mapping[str, Any], asset: str) -> FeatureName | None
     """The feature that an asset's metadata names, or None."""
     feature = metadata.get(FEATURE)
     return None if feature is None else feature_name(feature, asset)
+
+
+def feature_tag(key: FeatureKey) -> str | None:
+    """The value of the tag ``metaxy/feature`` of a feature's assets; None for a key too long."""
+    text = ".".join(key.parts)
+    return text if len(text) <= _LONGEST_TAG else None

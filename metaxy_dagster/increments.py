@@ -34,6 +34,7 @@ class Tally:
     Attributes:
         counts: records of each kind.
         changed: for each field, how many stale records it changed in.
+        claimed: how many more new and stale records other runs hold.
         resolved: whether increments were counted; otherwise only commits tell what was done.
         preview: the first records there were to do, as Markdown, or None.
         request: the part of the increments that was looked at.
@@ -41,12 +42,13 @@ class Tally:
 
     counts: Counts = field(default_factory=Counts)
     changed: Counter[str] = field(default_factory=Counter)
+    claimed: int = 0
     resolved: bool = True
     preview: str | None = None
     request: Request = EVERYTHING
 
     def add(self, increment: Increment) -> None:
-        """Count an increment; orphans are those of the last one."""
+        """Count an increment; what is orphaned, or claimed by others, is that of the last one."""
         found, before = increment.counts, self.counts
         self.counts = Counts(
             new=before.new + found.new,
@@ -54,6 +56,7 @@ class Tally:
             orphaned=found.orphaned,
             blocked=before.blocked + found.blocked,
         )
+        self.claimed = increment.claimed
         self.changed.update(increment.changes)
         self.preview = self.preview or increment_preview(increment)
 
@@ -198,6 +201,8 @@ def plan_text(feature: FeatureName, tally: Tally) -> str:
     """What a run is going to do, for its log."""
     counts = tally.counts
     text = f"{feature}: {tally}, {counts.orphaned} orphaned, {counts.blocked} blocked."
+    if tally.claimed:
+        text += f" Other runs hold {tally.claimed} further records."
     if str(tally.request):
         text += f" This run handles: {tally.request}."
     if counts.blocked:

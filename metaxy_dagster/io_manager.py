@@ -12,6 +12,7 @@ from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
 from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature, plain_value
 from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of, owned
+from metaxy_dagster.input_selection import InputSelection
 from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
 from metaxy_dagster.outcome import written
@@ -19,7 +20,6 @@ from metaxy_dagster.partition_slices import input_slice, output_slice
 from metaxy_dagster.requests import Request
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
-from metaxy_dagster.selecting import InputSelection
 from metaxy_dagster.slice_version import slice_version
 from metaxy_dagster.slices import WHERE, WHOLE, Slice, slice_where
 from metaxy_dagster.translator import MetaxyTranslator

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from metaxy_dagster.asset_specs import FeatureAsset, feature_of, specs_of
 from metaxy_dagster.enriching import with_deps
-from metaxy_dagster.feature_name import named_feature
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.slices import WHERE
 from metaxy_dagster.translator import MetaxyTranslator
 
-FeatureAsset = dg.AssetsDefinition | dg.AssetSpec
 Slices = Mapping[dg.AssetKey, Sequence[dg.AssetKey]]
 
 
@@ -51,9 +50,9 @@ def linked_assets(
 def _slices(assets: Sequence[FeatureAsset], translator: MetaxyTranslator) -> Slices:
     """For the key of each feature that no asset has, the keys of its slices."""
     found: dict[dg.AssetKey, list[dg.AssetKey]] = defaultdict(list)
-    specs = [spec for asset in assets for spec in _specs(asset)]
+    specs = [spec for asset in assets for spec in specs_of(asset)]
     for spec in specs:
-        name = named_feature(spec.metadata, spec.key.to_user_string())
+        name = feature_of(spec)
         if name is not None and spec.metadata.get(WHERE):
             found[translator.asset_key(name.definition)].append(spec.key)
     for spec in specs:
@@ -61,12 +60,8 @@ def _slices(assets: Sequence[FeatureAsset], translator: MetaxyTranslator) -> Sli
     return found
 
 
-def _specs(asset: FeatureAsset) -> Sequence[dg.AssetSpec]:
-    return [asset] if isinstance(asset, dg.AssetSpec) else list(asset.specs)
-
-
 def _linked(asset: FeatureAsset, slices: Slices) -> FeatureAsset:
-    wanted = {dep.asset_key for spec in _specs(asset) for dep in spec.deps} & set(slices)
+    wanted = {dep.asset_key for spec in specs_of(asset) for dep in spec.deps} & set(slices)
     if not wanted:
         return asset
     if isinstance(asset, dg.AssetSpec):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from metaxy_dagster.batches import BATCH_TYPES, batch_type, type_name
 from metaxy_dagster.errors import UnsupportedInput
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.filtering import all_of
+from metaxy_dagster.input_selection import InputSelection
 from metaxy_dagster.resource import MetaxyStoreResource
-from metaxy_dagster.selecting import InputSelection, both
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,7 +136,7 @@ class StoredRecords:
 
     def _check(self) -> pa.Schema:
         """The schema; columns and filters that do not fit are told now, not when rows come."""
-        return self._read(self.selection.columns, both(self.selection.filters, _NO_ROWS)).schema
+        return self._read(self.selection.columns, all_of(self.selection.filters, _NO_ROWS)).schema
 
     # ------------------------------------------------------------------ Polars
 

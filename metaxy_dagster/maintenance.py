@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from metaxy_dagster import upkeep
+from metaxy_dagster.chosen import Features
 from metaxy_dagster.maintenance_config import (
     CompactConfig,
     ConfigT,
@@ -16,18 +17,19 @@ from metaxy_dagster.maintenance_config import (
     RebaseConfig,
     with_dry_run,
 )
+from metaxy_dagster.resource import STORE_KEY
 from metaxy_dagster.scope import Scope
 from metaxy_dagster.translator import MetaxyTranslator
 from metaxy_dagster.upkeep import Upkeep
 
 
 def delete_orphans_op(
-    features: Any = None,
+    features: Features | None = None,
     *,
     samples: Mapping[Any, Any] | None = None,
     dry_run: bool = True,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     translator: MetaxyTranslator | None = None,
 ) -> dg.OpDefinition:
     """An op that deletes orphaned records, upstream before downstream.
@@ -71,11 +73,11 @@ def delete_orphans_op(
 
 
 def compact_op(
-    features: Any = None,
+    features: Features | None = None,
     *,
     dry_run: bool = True,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     translator: MetaxyTranslator | None = None,
 ) -> dg.OpDefinition:
     """An op that erases former versions of records; the present state stays as it is.
@@ -104,11 +106,11 @@ def compact_op(
 
 
 def observe_op(
-    features: Any = None,
+    features: Features | None = None,
     *,
     samples: Mapping[Any, Any] | None = None,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     translator: MetaxyTranslator | None = None,
 ) -> dg.OpDefinition:
     """An op that reports the data version and counts of each feature as an observation.
@@ -133,12 +135,12 @@ def observe_op(
 
 
 def rebase_op(
-    features: Any = None,
+    features: Features | None = None,
     *,
     samples: Mapping[Any, Any] | None = None,
     dry_run: bool = True,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     translator: MetaxyTranslator | None = None,
 ) -> dg.OpDefinition:
     """An op that carries records over to definitions that were refactored; nothing is computed.
@@ -167,7 +169,7 @@ def rebase_op(
 
 
 def delete_orphans_job(
-    features: Any = None, *, name: str | None = None, **options: Any
+    features: Features | None = None, *, name: str | None = None, **options: Any
 ) -> dg.JobDefinition:
     """A job that deletes orphaned records; its op, and that of its config, is ``delete_orphans``.
 
@@ -190,7 +192,7 @@ def delete_orphans_job(
 
 
 def compact_job(
-    features: Any = None, *, name: str | None = None, **options: Any
+    features: Features | None = None, *, name: str | None = None, **options: Any
 ) -> dg.JobDefinition:
     """A job that erases history; its op is ``compact``.
 
@@ -203,7 +205,7 @@ def compact_job(
 
 
 def observe_job(
-    features: Any = None, *, name: str | None = None, **options: Any
+    features: Features | None = None, *, name: str | None = None, **options: Any
 ) -> dg.JobDefinition:
     """A job that observes features; its op is ``observe``.
 
@@ -216,7 +218,7 @@ def observe_job(
 
 
 def rebase_job(
-    features: Any = None, *, name: str | None = None, **options: Any
+    features: Features | None = None, *, name: str | None = None, **options: Any
 ) -> dg.JobDefinition:
     """A job that carries records over to refactored definitions; its op is ``rebase``.
 
@@ -264,7 +266,7 @@ def _op(
 def _job(
     factory: Callable[..., dg.OpDefinition],
     node: str,
-    features: Any,
+    features: Features | None,
     name: str | None,
     options: Mapping[str, Any],
 ) -> dg.JobDefinition:

@@ -206,8 +206,10 @@ def _counts(outcome: Outcome) -> dict[str, int]:
     known = {"metaxy/new": counts.new, "metaxy/stale": counts.stale}
     if not outcome.tally.resolved:
         return known
+    claimed = outcome.tally.claimed
     return {
         **known,
+        **({"metaxy/claimed": claimed} if claimed else {}),
         "metaxy/orphaned": counts.orphaned,
         "metaxy/blocked": counts.blocked,
         "metaxy/deleted": outcome.deleted,
@@ -216,7 +218,7 @@ def _counts(outcome: Outcome) -> dict[str, int]:
 
 def _spared(outcome: Outcome, rows: int) -> dict[str, int]:
     """What was left alone because it was up to date; a part of an increment does not tell that."""
-    is_known = outcome.tally.request.is_everything
+    is_known = outcome.tally.request.is_everything and not outcome.tally.claimed
     return {"metaxy/spared": max(rows - outcome.processed, 0)} if is_known else {}
 
 

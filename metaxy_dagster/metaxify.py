@@ -15,10 +15,9 @@ from metaxy_dagster.enriching import enriched_asset_spec, enriched_assets
 from metaxy_dagster.errors import InvalidOptions, MissingFeature
 from metaxy_dagster.feature_name import FeatureName, feature_name
 from metaxy_dagster.options import MAX_BATCHES, MAX_CHUNKS, AssetOptions, Orphans, Settings
+from metaxy_dagster.resource import IO_MANAGER_KEY, STORE_KEY
+from metaxy_dagster.run_claims import CLAIM_SECONDS
 from metaxy_dagster.translator import MetaxyTranslator
-
-STORE_KEY = "metaxy_store"
-IO_MANAGER_KEY = "metaxy_io_manager"
 
 
 class Metaxify:
@@ -87,6 +86,7 @@ def metaxify(
     buckets: int | None = ...,
     batch_size: int | None = ...,
     max_batches: int = ...,
+    claim_seconds: float | None = ...,
     store_key: str = ...,
     io_manager_key: str = ...,
     translator: MetaxyTranslator | None = ...,
@@ -106,6 +106,7 @@ def metaxify(
     buckets: int | None = None,
     batch_size: int | None = None,
     max_batches: int = MAX_BATCHES,
+    claim_seconds: float | None = CLAIM_SECONDS,
     store_key: str = STORE_KEY,
     io_manager_key: str = IO_MANAGER_KEY,
     translator: MetaxyTranslator | None = None,
@@ -149,6 +150,10 @@ def metaxify(
         batch_size: dynamic partitions of so many new and stale records, which an
             ``increment_partitions_sensor`` plans, launches and removes. Not for roots.
         max_batches: how many of these partitions there are at most at one time.
+        claim_seconds: a run holds the new and stale records that it was given, so that another run
+            at the same time gets others. It extends this while it works, and gives back what is
+            left at its end; a run that was killed holds records for so many seconds, or until
+            Dagster knows that it is over. None: two runs at once compute the same.
         store_key: resource key of the ``MetaxyStoreResource``.
         io_manager_key: resource key of the ``MetaxyIOManager``.
         translator: what Dagster should call things.
@@ -178,10 +183,8 @@ def metaxify(
         AssetKey(['media', 'clip'])
     """
     if orphans not in get_args(Orphans):
-        raise InvalidOptions(
-            f"@metaxify was given orphans={orphans!r}; what can be done with orphans is "
-            f"{' or '.join(map(repr, get_args(Orphans)))}."
-        )
+        known = " or ".join(map(repr, get_args(Orphans)))
+        raise InvalidOptions.from_argument("@metaxify", "orphans", orphans, known)
     given = cast("AssetOptions", {k: v for k, v in options.items() if v is not None})
     settings = Settings(
         samples=samples,
@@ -193,6 +196,7 @@ def metaxify(
         buckets=buckets,
         batch_size=batch_size,
         max_batches=max_batches,
+        claim_seconds=claim_seconds,
         store_key=store_key,
         io_manager_key=io_manager_key,
         translator=translator or MetaxyTranslator(),

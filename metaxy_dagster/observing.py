@@ -16,9 +16,8 @@ from metaxy_dagster.errors import InvalidAutomation, InvalidFunction
 from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_name
 from metaxy_dagster.functions import AssetFunction, asset_function, combined_signature
 from metaxy_dagster.metadata import FEATURE_VERSION
-from metaxy_dagster.metaxify import STORE_KEY
 from metaxy_dagster.outcome import data_version
-from metaxy_dagster.resource import MetaxyStoreResource
+from metaxy_dagster.resource import STORE_KEY, MetaxyStoreResource
 from metaxy_dagster.translator import MetaxyTranslator
 
 ROW_COUNT: Final = "dagster/row_count"

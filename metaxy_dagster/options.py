@@ -7,8 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
+from metaxy_core.errors import InvalidWrite
+from metaxy_core.store.claims import checked_seconds
 from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.resource import IO_MANAGER_KEY, STORE_KEY
+from metaxy_dagster.run_claims import CLAIM_SECONDS
 from metaxy_dagster.translator import MetaxyTranslator
 
 if TYPE_CHECKING:
@@ -21,6 +25,9 @@ MAX_CHUNKS: Final = 1_000
 
 MAX_BATCHES: Final = 100
 """Enough to keep runs going; pages of Dagster's UI stay quick with some thousand partitions."""
+
+
+_NUMBERS: Final = ("limit", "chunk_size", "max_chunks", "buckets", "batch_size", "max_batches")
 
 
 class AssetOptions(TypedDict, total=False):
@@ -64,6 +71,7 @@ class Settings:
         buckets: number of static partitions; None for none.
         batch_size: records in a dynamic partition; None for none.
         max_batches: how many dynamic partitions there are at most at one time.
+        claim_seconds: for how long a run holds its records without a sign of life; None for not.
         store_key: key of the store resource.
         io_manager_key: key of the IO manager.
         translator: what Dagster should call things.
@@ -78,8 +86,9 @@ class Settings:
     buckets: int | None = None
     batch_size: int | None = None
     max_batches: int = MAX_BATCHES
-    store_key: str = "metaxy_store"
-    io_manager_key: str = "metaxy_io_manager"
+    claim_seconds: float | None = CLAIM_SECONDS
+    store_key: str = STORE_KEY
+    io_manager_key: str = IO_MANAGER_KEY
     translator: MetaxyTranslator = field(default_factory=MetaxyTranslator)
 
     @property
@@ -89,6 +98,29 @@ class Settings:
         named = ("store_key", "io_manager_key", "translator")
         names = [each.name for each in fields(self) if each.name not in named]
         return [name for name in names if getattr(self, name) != getattr(usual, name)]
+
+
+def check_settings(feature: FeatureName, settings: Settings) -> None:
+    """Numbers of records, chunks, buckets, batches and seconds are such.
+
+    Raises:
+        InvalidOptions: one is not.
+    """
+    asset = f"Asset {str(feature)!r}"
+    if settings.claim_seconds is not None:
+        try:
+            checked_seconds(settings.claim_seconds)
+        except InvalidWrite as error:
+            raise InvalidOptions.from_argument(
+                asset, "claim_seconds", settings.claim_seconds, "seconds up to a year, or None"
+            ) from error
+    usual = Settings()
+    for option in _NUMBERS:
+        value = getattr(settings, option)
+        if value is None and getattr(usual, option) is None:
+            continue
+        if type(value) is not int or value < 1:
+            raise InvalidOptions.from_argument(asset, option, value, "a whole number from 1")
 
 
 def check_options(feature: FeatureName, options: AssetOptions) -> None:

@@ -89,12 +89,6 @@ def asset_partitions(
     Raises:
         InvalidOptions: it was told what cannot be done, or not together.
     """
-    for option in ("buckets", "batch_size", "max_batches"):
-        value = getattr(settings, option)
-        if value is not None and (type(value) is not int or value < 1):
-            raise InvalidOptions(
-                f"Asset {str(feature)!r} has {option}={value!r}; give a whole number from 1."
-            )
     if settings.batch_size is None:
         return None if settings.buckets is None else Buckets(settings.buckets)
     _check_batches(feature, settings)

@@ -8,13 +8,17 @@ from typing import Final
 
 import dagster as dg
 
-from metaxy_core.errors import TransientError
+from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.asset_specs import feature_of
 from metaxy_dagster.batch_planning import PlannedBatches, planned_batches, state_of
 from metaxy_dagster.design import BATCH_SIZE, MAX_BATCHES
 from metaxy_dagster.errors import InvalidOptions
-from metaxy_dagster.feature_name import FeatureName, named_feature
+from metaxy_dagster.feature_name import FeatureName, plain_value
+from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.partitions import Batches
+from metaxy_dagster.resource import STORE_KEY
+from metaxy_dagster.slices import WHERE, Slice, slice_where
 
 PARTITION_TAG: Final = "dagster/partition"
 
@@ -23,10 +27,10 @@ def increment_partitions_sensor(
     asset: dg.AssetsDefinition,
     *,
     name: str | None = None,
-    store_key: str = "metaxy_store",
+    store_key: str = STORE_KEY,
     minimum_interval_seconds: int | None = None,
     default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
-    tags: Mapping[str, str] | None = None,
+    run_tags: Mapping[str, str] | None = None,
 ) -> dg.SensorDefinition:
     """A sensor that computes what is new or stale in batches, a dynamic partition and a run each.
 
@@ -42,7 +46,7 @@ def increment_partitions_sensor(
         store_key: resource key of the ``MetaxyStoreResource``.
         minimum_interval_seconds: the least time between two ticks.
         default_status: whether it runs as soon as it is deployed.
-        tags: tags of the runs.
+        run_tags: tags of the runs.
 
     Raises:
         InvalidOptions: the asset has no partitions that stand for batches.
@@ -59,7 +63,7 @@ def increment_partitions_sensor(
         ...         id: str
         >>> text = metaxify(Text, batch_size=1_000)(lambda increment: increment.new)
         >>> increment_partitions_sensor(text).name
-        'text_partitions'
+        'partitions_of_text'
     """
     planned = _BatchedAsset.of(asset)
 
@@ -69,12 +73,12 @@ def increment_partitions_sensor(
         del resources  # a test that calls the sensor passes them; the context has them always
         try:
             with getattr(context.resources, store_key).open() as store:
-                return _tick(context, store, planned, dict(tags or {}))
-        except TransientError as error:
+                return _tick(context, store, planned, dict(run_tags or {}))
+        except (StoreLocked, StoreUnreachable) as error:
             return dg.SkipReason(f"{error} The next tick tries again.")
 
     return dg.SensorDefinition(
-        name=name or f"{'__'.join(asset.key.path).replace('-', '_')}_partitions",
+        name=name or f"partitions_of_{dagster_name('/'.join(asset.key.path))}",
         evaluation_fn=evaluate,
         description=f"Computes what is new or stale in {planned.feature} in batches.",
         minimum_interval_seconds=minimum_interval_seconds,
@@ -92,12 +96,13 @@ class _BatchedAsset:
     batches: Batches
     size: int
     most: int
+    part: Slice
 
     @classmethod
     def of(cls, asset: dg.AssetsDefinition) -> _BatchedAsset:
         partitions = asset.partitions_def
         (spec, *others) = asset.specs
-        feature = named_feature(spec.metadata, str(spec.key))
+        feature = feature_of(spec)
         if (
             others
             or feature is None
@@ -110,7 +115,8 @@ class _BatchedAsset:
                 f"stand for batches; make it with @metaxify(Feature, batch_size=...)."
             )
         sizes = spec.metadata[BATCH_SIZE], spec.metadata[MAX_BATCHES]
-        return cls(feature, Batches(str(partitions.name)), *sizes)
+        part = slice_where(feature, plain_value(spec.metadata, WHERE))
+        return cls(feature, Batches(str(partitions.name)), *sizes, part)
 
 
 def _tick(
@@ -133,6 +139,7 @@ def _tick(
         asset.batches.plan,
         size=asset.size,
         most=asset.most,
+        part=asset.part,
         running=[key for key in known if key in running],
     )
     requests = [

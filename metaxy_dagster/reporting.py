@@ -9,7 +9,8 @@ import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.feature_name import FEATURE
-from metaxy_dagster.outcome import data_version
+from metaxy_dagster.slice_version import slice_version
+from metaxy_dagster.slicing import stored_count
 from metaxy_dagster.targets import Target
 
 DATA_VERSION_TAG: Final = "dagster/data_version"
@@ -35,7 +36,7 @@ def report_observed(
             dg.AssetObservation(
                 target.asset_key,
                 metadata=_metadata(target, store, metadata),
-                tags={DATA_VERSION_TAG: data_version(store, target.feature).value},
+                tags={DATA_VERSION_TAG: _version(target, store)},
             )
         )
 
@@ -67,7 +68,7 @@ def report_changed(
             report_observed(context, [target], store, metadata)
             continue
         tags = {**(last.tags or {})}
-        tags[DATA_VERSION_TAG] = data_version(store, target.feature).value
+        tags[DATA_VERSION_TAG] = _version(target, store)
         if is_current_code:
             tags[CODE_VERSION_TAG] = target.code_version
         context.log_event(
@@ -77,10 +78,15 @@ def report_changed(
         )
 
 
+def _version(target: Target, store: MetadataStore) -> str:
+    """The data version of what an asset holds; of a slice its own."""
+    return slice_version(store, target.feature, target.part).value
+
+
 def _metadata(target: Target, store: MetadataStore, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         FEATURE: str(target.feature),
-        "dagster/row_count": store.count(target.feature),
+        "dagster/row_count": stored_count(store, target.feature, target.part),
         "metaxy/store": store.address,
         **metadata,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.claims import Claim
 from metaxy_core.store.increment import Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.slices import WHOLE, Slice
@@ -24,6 +25,7 @@ class Request:
         among: the ids, or the bucket, of the records that are looked at.
         partition: the partition that these are.
         part: the slice that these are in.
+        claim: under what they are taken, so that other runs get others; None takes none.
     """
 
     limit: int | None = None
@@ -32,11 +34,16 @@ class Request:
     among: Any = None
     partition: str | None = None
     part: Slice = WHOLE
+    claim: Claim | None = None
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
         return self.limit is None and self.filters is None and self.among is None
+
+    def at_most(self, limit: int) -> Request:
+        """The same, of so many records or fewer."""
+        return replace(self, limit=limit if self.limit is None else min(limit, self.limit))
 
     def after(self, processed: int) -> Request:
         """The same when some of the records that the limit allows were found already."""
@@ -59,6 +66,7 @@ class Request:
             stale_if=self.force,
             limit=self.limit,
             among=self.among,
+            claim=self.claim,
         )
 
     def metadata(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from pydantic import Field
@@ -16,7 +16,13 @@ from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
 
-DEFAULT_LOCK_TIMEOUT = 60.0
+STORE_KEY: Final = "metaxy_store"
+"""Resource key of the store, where nobody chose another one."""
+
+IO_MANAGER_KEY: Final = "metaxy_io_manager"
+"""Resource key of the IO manager, where nobody chose another one."""
+
+DEFAULT_LOCK_TIMEOUT: Final = 60.0
 
 
 class MetaxyStoreResource(dg.ConfigurableResource[Any]):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field, create_model
 
-from metaxy_dagster.errors import InvalidFunction, InvalidOptions
+from metaxy_dagster.errors import InvalidFunction
 from metaxy_dagster.functions import CONFIG, AssetFunction
 from metaxy_dagster.requests import Request
 
@@ -81,13 +81,8 @@ def launch_config(
         asset: the asset, for messages.
 
     Raises:
-        InvalidOptions: the limit is no number of records.
         InvalidFunction: a function's config has a field of the section's name.
     """
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise InvalidOptions(
-            f"Asset {asset!r} has limit={limit!r}; give a whole number of records from 1, or None."
-        )
     section = _section(limit)
     given = [item.given[CONFIG].annotation for item in functions if CONFIG in item.given]
     if not given:

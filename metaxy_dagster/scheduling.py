@@ -9,13 +9,16 @@ import dagster as dg
 
 from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.base import MetadataStore
-from metaxy_dagster.metaxify import STORE_KEY
+from metaxy_dagster.chosen import Features, one_or_more
+from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.naming import dagster_name
+from metaxy_dagster.resource import STORE_KEY
 from metaxy_dagster.sensors import TICK_LOCK_TIMEOUT, requests_of
-from metaxy_dagster.watched import Terms, Watched, dagster_name, targets
+from metaxy_dagster.watched import assets_of
 
 
 def increment_schedule(
-    of: Terms,
+    features: Features,
     cron_schedule: str | Sequence[str],
     *,
     target: Any = None,
@@ -38,9 +41,9 @@ def increment_schedule(
     catalog cannot be read, because the store is locked or away, it runs too.
 
     Args:
-        of: the features: classes, keys, selection texts such as ``"tag:nightly"``, or assets.
+        features: classes, keys, selection texts such as ``"tag:nightly"``, or assets.
         cron_schedule: when, as in ``dg.ScheduleDefinition``.
-        target: what to run: a job, an asset selection or assets. Without it the assets of ``of``.
+        target: what to run: a job, an asset selection or assets. Without it the features' assets.
         name: name of the schedule; made of the features where it is None.
         execution_timezone: time zone of ``cron_schedule``; UTC where it is None.
         run_tags: tags of the runs.
@@ -51,7 +54,7 @@ def increment_schedule(
         store_key: resource key of the ``MetaxyStoreResource``.
 
     Raises:
-        InvalidAutomation: no feature is given.
+        InvalidOptions: no feature is given, or they are of several graphs.
         UnknownFeature: the graph does not hold a feature.
         InvalidSelection: a selection cannot be read, or nothing matches it.
 
@@ -65,8 +68,8 @@ def increment_schedule(
         >>> increment_schedule(Face, "0 2 * * *").name
         'increments_of_example_face'
     """
-    found = targets("increment_schedule", of)
-    listed = ", ".join(found.targets)
+    found = one_or_more("increment_schedule", features).features
+    listed = ", ".join(found)
 
     def evaluate(
         context: dg.ScheduleEvaluationContext,
@@ -84,16 +87,16 @@ def increment_schedule(
             yield from requests_of(run_tags or {}, partition_keys)
 
     return dg.ScheduleDefinition(
-        name=name or dagster_name("increments_of", found.targets),
+        name=name or f"increments_of_{dagster_name(*found)}",
         cron_schedule=cron_schedule,
         execution_fn=evaluate,
         execution_timezone=execution_timezone,
-        target=found.selection if target is None else target,
+        target=assets_of(found) if target is None else target,
         default_status=default_status,
         description=description or f"Brings {listed} up to date where there is work.",
         required_resource_keys={store_key},
     )
 
 
-def _all_settled(store: MetadataStore, found: Watched) -> bool:
-    return all(store.is_settled(name) for name in found.targets)
+def _all_settled(store: MetadataStore, features: Sequence[FeatureName]) -> bool:
+    return all(store.is_settled(name) for name in features)

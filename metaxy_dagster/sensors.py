@@ -13,9 +13,11 @@ import dagster as dg
 
 from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.commit_sets import CommitSet
+from metaxy_dagster.chosen import Features
 from metaxy_dagster.errors import InvalidAutomation
-from metaxy_dagster.metaxify import STORE_KEY
-from metaxy_dagster.watched import Terms, Watched, dagster_name, watched
+from metaxy_dagster.naming import dagster_name
+from metaxy_dagster.resource import STORE_KEY
+from metaxy_dagster.watched import Watched, assets_of, watched
 
 CHANGED_FEATURES: Final = "metaxy/changed_features"
 CHANGED_RECORDS: Final = "metaxy/changed_records"
@@ -26,9 +28,9 @@ Sets = Mapping[str, CommitSet]
 
 
 def upstream_change_sensor(
-    features: Terms = (),
+    features: Features = (),
     *,
-    of: Terms = (),
+    of: Features = (),
     target: Any = None,
     name: str | None = None,
     minimum_records: int = 1,
@@ -117,7 +119,7 @@ def upstream_change_sensor(
     return dg.SensorDefinition(
         name=name or _name(found, of),
         evaluation_fn=evaluate,
-        target=found.selection if target is None else target,
+        target=assets_of(found.targets) if target is None else target,
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description=description or f"Requests a run when commits arrive for {watching}.",
@@ -242,10 +244,10 @@ def _check_arguments(minimum_records: int, found: Watched, target: Any) -> None:
         raise InvalidAutomation.from_leaves(call, found.features)
 
 
-def _name(found: Watched, of: Terms) -> str:
+def _name(found: Watched, of: Features) -> str:
     if of:
-        return dagster_name("upstream_changes_of", found.targets)
-    return dagster_name("changes_of", found.features)
+        return f"upstream_changes_of_{dagster_name(*found.targets)}"
+    return f"changes_of_{dagster_name(*found.features)}"
 
 
 def _nothing_new(found: Watched, now: Sets) -> str:

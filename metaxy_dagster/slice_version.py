@@ -11,8 +11,8 @@ import dagster as dg
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.commits import LEAVING_DATA
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.filtering import all_of
 from metaxy_dagster.outcome import data_version
-from metaxy_dagster.selecting import both
 from metaxy_dagster.slices import Slice
 from metaxy_dagster.slicing import stored_count
 
@@ -37,9 +37,9 @@ def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg
     others = f"NOT metaxy_commit IN ({', '.join(left_alone)})" if left_alone else None
 
     def holds(place: int) -> bool:
-        since = both(f"metaxy_commit >= {changes[place].id}", others)
+        since = all_of(f"metaxy_commit >= {changes[place].id}", others)
         found = store.read(
-            feature, filters=both(part.filters, since), history=True, include_deleted=True
+            feature, filters=all_of(part.filters, since), history=True, include_deleted=True
         )
         return bool(found.count())
 

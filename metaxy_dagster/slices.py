@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from metaxy_core.store.frames import to_arrow
 from metaxy_dagster.errors import InvalidWhere, OutsideOfSlice
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.filtering import all_of
 
 WHERE: Final = "metaxy/where"
 
@@ -92,10 +93,7 @@ class Slice:
     @property
     def filters(self) -> str | None:
         """The conditions as a store's filter; None for the whole feature."""
-        texts = [str(condition) for condition in self.conditions]
-        if len(texts) < 2:  # noqa: PLR2004 - one condition needs no parentheses
-            return texts[0] if texts else None
-        return " AND ".join(f"({text})" for text in texts)
+        return all_of(*map(str, self.conditions))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.increment import Increment
 from metaxy_dagster.feature_name import FeatureName
-from metaxy_dagster.selecting import both
+from metaxy_dagster.filtering import all_of
 from metaxy_dagster.slices import Slice
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def resolved(
     if samples is not None:
         found = store.resolve_update(feature, part.of_samples(feature, samples), **options)
         return _with_orphans(store, feature, part, found, found)
-    filters = both(part.filters, options.get("filters"))
+    filters = all_of(part.filters, options.get("filters"))
     found = store.resolve_update(feature, **{**options, "filters": filters})
     if set(part.columns) <= set(feature.plan.grain):
         return found

@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 
 from metaxy_core.definition import FeatureDefinition
+from metaxy_dagster.feature_name import FEATURE, feature_tag
 
-_LONGEST_TAG = 63
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")
 
 
@@ -65,8 +65,8 @@ class MetaxyTranslator:
 
     def tags(self, definition: FeatureDefinition) -> Mapping[str, str]:
         """Tags to select by: the feature's key, its parts joined by dots."""
-        text = ".".join(definition.key.parts)
-        return {"metaxy/feature": text} if len(text) <= _LONGEST_TAG else {}
+        tag = feature_tag(definition.key)
+        return {} if tag is None else {FEATURE: tag}
 
     def owners(self, definition: FeatureDefinition) -> Sequence[str]:
         """Owners of the asset: none, unless overridden."""

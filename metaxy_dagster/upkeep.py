@@ -87,7 +87,7 @@ def delete_orphans(
         if why_not is not None:
             upkeep.note(feature, orphaned=None, deleted=0, note=why_not)
             continue
-        increment = upkeep.store.resolve_update(feature, upkeep.scope.samples_of(feature))
+        increment = upkeep.store.resolve_update(feature, upkeep.scope.samples.of_root(feature))
         orphaned, records = increment.counts.orphaned, upkeep.store.count(feature)
         deleted, note = 0, ""
         if orphaned > max_share * records:
@@ -154,7 +154,7 @@ def observe(upkeep: Upkeep, *, increments: bool) -> dict[str, Any]:
         history = store.history(feature)
         found: dict[str, Any] = {"commits": history.commits}
         if increments and upkeep.scope.why_not_compared(feature) is None:
-            counts = store.resolve_update(feature, upkeep.scope.samples_of(feature)).counts
+            counts = store.resolve_update(feature, upkeep.scope.samples.of_root(feature)).counts
             found |= {
                 "new": counts.new,
                 "stale": counts.stale,
@@ -184,7 +184,9 @@ def rebase(
     wanted: dict[str, Any] = {
         "features": keys,
         "fields": {graph[name].key: given for name, given in fields.items()},
-        "samples": {key: scope.samples_of(names[key]) for key in keys if key in scope.samples},
+        "samples": {
+            key: scope.samples.of_root(names[key]) for key in keys if names[key] in scope.samples
+        },
     }
     found = upkeep.store.plan_migration(graph, **wanted)
     for key, reason in found.refused.items():

@@ -12,7 +12,7 @@ import pytest
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
-from metaxy_dagster.selecting import InputSelection
+from metaxy_dagster.input_selection import InputSelection
 
 NAMES = ["a", "b", "c", "d", "e"]
 

@@ -276,7 +276,9 @@ def test_a_partition_that_is_done_says_so_when_it_is_run_again(lab, batched):
 
 
 def test_dagster_resolves_the_requests_of_a_deployed_sensor(lab, batched, tmp_path):
-    sensor = mxd.increment_partitions_sensor(batched.asset, name="planner", tags={"team": "media"})
+    sensor = mxd.increment_partitions_sensor(
+        batched.asset, name="planner", run_tags={"team": "media"}
+    )
     definitions = dg.Definitions(
         assets=[batched.video, batched.asset], sensors=[sensor], resources=lab.resources
     )
@@ -300,7 +302,7 @@ def test_dagster_resolves_the_requests_of_a_deployed_sensor(lab, batched, tmp_pa
 
 
 def test_the_sensor_is_named_after_its_asset(media, batched):
-    assert batched.sensor.name == "example__transcript_partitions"
+    assert batched.sensor.name == "partitions_of_example_transcript"
     assert batched.asset.partitions_def.name == "example__transcript__batches"
     metadata = batched.asset.specs_by_key[batched.asset.key].metadata
     assert (metadata["metaxy/batch_size"], metadata["metaxy/max_batches"]) == (2, 2)
@@ -311,7 +313,7 @@ def test_an_asset_that_got_another_key_keeps_its_batches(lab, media, batched):
     renamed = batched.asset.with_attributes(asset_key_replacements={batched.asset.key: other})
     batched = Batched(lab, renamed, batched.video)
 
-    assert batched.sensor.name == "left__transcript_partitions"
+    assert batched.sensor.name == "partitions_of_left_transcript"
     assert batched.tick() == 2
     assert lab.processed == [["a", "b"], ["c", "d"]]
 

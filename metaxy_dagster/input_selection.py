@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from metaxy_core.specs.filter import parse_filter
 from metaxy_dagster.errors import InvalidInput
 from metaxy_dagster.feature_name import plain_value
+from metaxy_dagster.filtering import all_of
 
 COLUMNS: Final = "columns"
 FILTERS: Final = "filters"
@@ -66,19 +67,7 @@ class InputSelection:
 
     def within(self, filters: str | None) -> Self:
         """The same of fewer records: those for which a further filter holds."""
-        return replace(self, filters=both(self.filters, filters))
-
-
-def both(first: str | None, second: str | None) -> str | None:
-    """A filter that holds where both do.
-
-    Example:
-        >>> both("a = 1", "b = 2 OR c = 3")
-        '(a = 1) AND (b = 2 OR c = 3)'
-    """
-    if first is None or second is None:
-        return first or second
-    return f"({first}) AND ({second})"
+        return replace(self, filters=all_of(self.filters, filters))
 
 
 def _are_names(value: Any) -> bool:

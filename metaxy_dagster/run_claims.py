@@ -1,0 +1,111 @@
+"""A run holds the records that it computes, so that no other run pays for them at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from metaxy_core.errors import TransientError
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.claims import Claim
+from metaxy_dagster.feature_name import FeatureName
+
+CLAIM_SECONDS: Final = 600.0
+"""A run extends its claims while it works, so that this is how long those of a crash last."""
+
+_BEATS: Final = 3
+"""How often a claim is extended in its time: one or two attempts may come too late."""
+
+Log = Callable[[str], None]
+
+
+def owner_of(run_id: str, context: Any) -> str:
+    """Under which name the steps of one asset in one run hold records.
+
+    Args:
+        run_id: the run.
+        context: of a step of the asset.
+    """
+    return f"{run_id} {context.asset_key.to_user_string()}"
+
+
+@contextmanager
+def claimed(
+    context: Any, feature: FeatureName, store: MetadataStore, seconds: float | None
+) -> Iterator[Claim | None]:
+    """The claim of a step that resolves and computes; what is left of it is given back at the end.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store, which has to stay open.
+        seconds: for how long records are held without a sign of life; None holds none.
+    """
+    with extended(context, feature, store, seconds) as claim:
+        try:
+            yield claim
+        finally:
+            if claim is not None:
+                release(store, claim.owner, context.log.warning)
+
+
+@contextmanager
+def extended(
+    context: Any, feature: FeatureName, store: MetadataStore, seconds: float | None
+) -> Iterator[Claim | None]:
+    """The claim that the steps of a run have together, kept up while one of them works.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store, which has to stay open.
+        seconds: see ``claimed``.
+    """
+    if seconds is None:
+        yield None
+        return
+    _release_finished(context, feature, store)
+    claim = Claim(owner_of(context.run.run_id, context), seconds)
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(seconds / _BEATS):
+            try:
+                store.extend_claim(claim.owner, seconds)
+            except TransientError as error:
+                context.log.warning(f"{error} The claim is extended at the next attempt.")
+
+    heart = threading.Thread(target=beat, name="metaxy-claim", daemon=True)
+    heart.start()
+    try:
+        yield claim
+    finally:
+        done.set()
+        heart.join()
+
+
+def release(store: MetadataStore, owner: str, log: Log) -> None:
+    """Give back what an owner still holds; where the store is locked, it lapses by itself.
+
+    Args:
+        store: the store.
+        owner: who holds it.
+        log: where it is told that it could not be given back.
+    """
+    try:
+        store.release_claims(owner)
+    except TransientError as error:
+        log(f"{error} What is claimed is free when its time is over.")
+
+
+def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
+    """Give back what runs hold that Dagster knows to be over, such as killed ones."""
+    for held in store.claims(feature):
+        run = context.instance.get_run_by_id(held.owner.partition(" ")[0]) if held.live else None
+        if run is not None and run.is_finished:
+            context.log.info(
+                f"{feature}: {held.records} records of run {run.run_id} are free again."
+            )
+            store.release_claims(held.owner)
