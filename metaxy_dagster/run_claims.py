@@ -75,7 +75,7 @@ def extended(
             try:
                 store.extend_claim(claim.owner, seconds)
             except TransientError as error:
-                context.log.warning(f"{error} The claim is extended at the next attempt.")
+                context.log.warning("%s The claim is extended at the next attempt.", error)
 
     heart = threading.Thread(target=beat, name="metaxy-claim", daemon=True)
     heart.start()
@@ -105,7 +105,5 @@ def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) 
     for held in store.claims(feature):
         run = context.instance.get_run_by_id(held.owner.partition(" ")[0]) if held.live else None
         if run is not None and run.is_finished:
-            context.log.info(
-                f"{feature}: {held.records} records of run {run.run_id} are free again."
-            )
+            context.log.info("%s: what run %s held is free, as it is over.", feature, run.run_id)
             store.release_claims(held.owner)
