@@ -1,11 +1,11 @@
 """Metaxy for Dagster: features as assets whose materializations handle only what changed."""
 
 from metaxy_dagster.automation import on_upstream_change
-from metaxy_dagster.batches import batches_of
 from metaxy_dagster.checks import feature_checks
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.feature_assets import external_feature, load_feature_assets
 from metaxy_dagster.increments import Children
+from metaxy_dagster.input_batches import batches_of
 from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.linking import linked_assets
 from metaxy_dagster.maintenance import (

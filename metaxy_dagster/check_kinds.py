@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from metaxy_core import system_columns as sc
 from metaxy_dagster.check_state import SHOWN, State, Verdict, ids_of, shown
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.run_metadata import ROW_COUNT
 
 _LONGEST_ERROR: Final = 200
 
@@ -51,7 +52,7 @@ def orphans_below_threshold(state: State) -> Verdict:
         "metaxy/orphaned": orphaned,
         "metaxy/orphaned_share": share,
         "metaxy/max_orphans": limit,
-        "dagster/row_count": records,
+        ROW_COUNT: records,
     }
     text = f"{orphaned} of {records} records ({share:.1%}) are orphaned, {allowed} allowed"
     if orphaned:
@@ -106,7 +107,7 @@ def ids_unique(state: State) -> Verdict:
     """Every live record has an id of its own."""
     found = state.integrity
     metadata: dict[str, Any] = {
-        "dagster/row_count": found.records,
+        ROW_COUNT: found.records,
         "metaxy/repeated_ids": found.repeated,
         "metaxy/null_ids": found.null_ids,
     }
@@ -143,7 +144,7 @@ def provenance_complete(state: State) -> Verdict:
     """Every record says what it was computed from, field by field, and in which commit."""
     found = state.integrity
     metadata: dict[str, Any] = {
-        "dagster/row_count": found.records,
+        ROW_COUNT: found.records,
         "metaxy/incomplete": found.incomplete,
     }
     if not found.incomplete:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from metaxy_dagster.batches import input_type
 from metaxy_dagster.errors import InvalidFunction
+from metaxy_dagster.input_batches import input_type
 
 INCREMENT: Final = "increment"
 CONFIG: Final = "config"

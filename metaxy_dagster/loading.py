@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from metaxy_dagster.batches import BATCH_TYPES, batch_type, type_name
 from metaxy_dagster.errors import UnsupportedInput
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.filtering import all_of
+from metaxy_dagster.input_batches import BATCH_TYPES, batch_type, type_name
 from metaxy_dagster.input_selection import InputSelection
 from metaxy_dagster.resource import MetaxyStoreResource
 

@@ -18,7 +18,7 @@ from metaxy_core.store.schema import arrow_type
 from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.outcome import Outcome
 from metaxy_dagster.previews import markdown_table
-from metaxy_dagster.run_metadata import commit_metadata, place_metadata
+from metaxy_dagster.run_metadata import ROW_COUNT, commit_metadata, place_metadata
 from metaxy_dagster.slicing import stored_count
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def materialization_metadata(
     part, stored = outcome.tally.request.part, _stored_columns(feature, store)
     rows, share = store.count(feature), stored_count(store, feature, part)
     return {
-        "dagster/row_count": rows,
+        ROW_COUNT: rows,
         **_counts(outcome),
         "metaxy/processed": outcome.processed,
         **({"dagster/partition_row_count": share, "metaxy/slice": part.filters} if part else {}),

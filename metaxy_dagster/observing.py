@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
@@ -18,9 +18,8 @@ from metaxy_dagster.functions import AssetFunction, asset_function, combined_sig
 from metaxy_dagster.metadata import FEATURE_VERSION
 from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import STORE_KEY, MetaxyStoreResource
+from metaxy_dagster.run_metadata import ROW_COUNT
 from metaxy_dagster.translator import MetaxyTranslator
-
-ROW_COUNT: Final = "dagster/row_count"
 
 Condition = dg.AutomationCondition[Any]
 

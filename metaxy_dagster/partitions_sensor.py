@@ -17,7 +17,7 @@ from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName, plain_value
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.partitions import Batches
-from metaxy_dagster.resource import STORE_KEY
+from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.slices import WHERE, Slice, slice_where
 
 PARTITION_TAG: Final = "dagster/partition"
@@ -27,10 +27,12 @@ def increment_partitions_sensor(
     asset: dg.AssetsDefinition,
     *,
     name: str | None = None,
-    store_key: str = STORE_KEY,
     minimum_interval_seconds: int | None = None,
-    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
     run_tags: Mapping[str, str] | None = None,
+    default_status: dg.DefaultSensorStatus = dg.DefaultSensorStatus.STOPPED,
+    description: str | None = None,
+    lock_timeout: float = TICK_LOCK_TIMEOUT,
+    store_key: str = STORE_KEY,
 ) -> dg.SensorDefinition:
     """A sensor that computes what is new or stale in batches, a dynamic partition and a run each.
 
@@ -43,10 +45,12 @@ def increment_partitions_sensor(
     Args:
         asset: an asset that ``metaxify(..., batch_size=...)`` made.
         name: name of the sensor; made of the asset's key where it is None.
+        minimum_interval_seconds: least time between two ticks.
+        run_tags: further tags of the runs.
+        default_status: whether the sensor is on when it is first deployed.
+        description: what the UI says; made of the feature where it is None.
+        lock_timeout: seconds that a tick waits for a writer before it skips.
         store_key: resource key of the ``MetaxyStoreResource``.
-        minimum_interval_seconds: the least time between two ticks.
-        default_status: whether it runs as soon as it is deployed.
-        run_tags: tags of the runs.
 
     Raises:
         InvalidOptions: the asset has no partitions that stand for batches.
@@ -72,7 +76,7 @@ def increment_partitions_sensor(
     ) -> dg.SensorResult | dg.SkipReason:
         del resources  # a test that calls the sensor passes them; the context has them always
         try:
-            with getattr(context.resources, store_key).open() as store:
+            with getattr(context.resources, store_key).open(lock_timeout=lock_timeout) as store:
                 return _tick(context, store, planned, dict(run_tags or {}))
         except (StoreLocked, StoreUnreachable) as error:
             return dg.SkipReason(f"{error} The next tick tries again.")
@@ -80,7 +84,8 @@ def increment_partitions_sensor(
     return dg.SensorDefinition(
         name=name or f"partitions_of_{dagster_name('/'.join(asset.key.path))}",
         evaluation_fn=evaluate,
-        description=f"Computes what is new or stale in {planned.feature} in batches.",
+        description=description
+        or f"Computes what is new or stale in {planned.feature} in batches.",
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         required_resource_keys={store_key},

@@ -9,6 +9,7 @@ import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.feature_name import FEATURE
+from metaxy_dagster.run_metadata import ROW_COUNT
 from metaxy_dagster.slice_version import slice_version
 from metaxy_dagster.slicing import stored_count
 from metaxy_dagster.targets import Target
@@ -86,7 +87,7 @@ def _version(target: Target, store: MetadataStore) -> str:
 def _metadata(target: Target, store: MetadataStore, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         FEATURE: str(target.feature),
-        "dagster/row_count": stored_count(store, target.feature, target.part),
+        ROW_COUNT: stored_count(store, target.feature, target.part),
         "metaxy/store": store.address,
         **metadata,
     }

@@ -24,6 +24,9 @@ IO_MANAGER_KEY: Final = "metaxy_io_manager"
 
 DEFAULT_LOCK_TIMEOUT: Final = 60.0
 
+TICK_LOCK_TIMEOUT: Final = 5.0
+"""Seconds that a sensor or schedule waits for a writer, since another tick follows soon."""
+
 
 class MetaxyStoreResource(dg.ConfigurableResource[Any]):
     """A metadata store in a DuckDB file that steps, processes and the UI share.

@@ -12,6 +12,7 @@ from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.commits import Commit
 from metaxy_dagster.feature_name import FeatureName
 
+ROW_COUNT: Final = "dagster/row_count"
 URI: Final = "dagster/uri"
 STORAGE_KIND: Final = "dagster/storage_kind"
 _SHOWN: Final = 20

@@ -12,8 +12,8 @@ from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.chosen import Features, one_or_more
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.naming import dagster_name
-from metaxy_dagster.resource import STORE_KEY
-from metaxy_dagster.sensors import TICK_LOCK_TIMEOUT, requests_of
+from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
+from metaxy_dagster.sensors import requests_of
 from metaxy_dagster.watched import assets_of
 
 

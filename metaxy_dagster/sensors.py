@@ -16,13 +16,11 @@ from metaxy_core.store.commit_sets import CommitSet
 from metaxy_dagster.chosen import Features
 from metaxy_dagster.errors import InvalidAutomation
 from metaxy_dagster.naming import dagster_name
-from metaxy_dagster.resource import STORE_KEY
+from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.watched import Watched, assets_of, watched
 
 CHANGED_FEATURES: Final = "metaxy/changed_features"
 CHANGED_RECORDS: Final = "metaxy/changed_records"
-
-TICK_LOCK_TIMEOUT: Final = 5.0
 
 Sets = Mapping[str, CommitSet]
 

@@ -29,7 +29,7 @@ def write_pages(database: str, count: int) -> None:
         store.write(Page, pl.DataFrame({"id": range(count), "etag": etags}))
 
 
-@mxd.metaxify(Text, chunk_size=2)
+@mxd.metaxify(Text, chunk_size=2, claim_seconds=1)
 def text(increment: mx.Increment):
     """Note the records asked for; fail or die at record 3 as long as a file says so."""
     ids = increment.new["id"].to_list()
