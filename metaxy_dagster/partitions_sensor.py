@@ -84,8 +84,7 @@ def increment_partitions_sensor(
     return dg.SensorDefinition(
         name=name or f"partitions_of_{dagster_name('/'.join(asset.key.path))}",
         evaluation_fn=evaluate,
-        description=description
-        or f"Computes what is new or stale in {planned.feature} in batches.",
+        description=description or f"Computes {planned.feature} in batches of what is to do.",
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         required_resource_keys={store_key},

@@ -44,7 +44,8 @@ def run(instance: dg.DagsterInstance) -> dict[str, int]:
 
 if __name__ == "__main__":
     with dg.DagsterInstance.local_temp(str(FOLDER)) as shared:
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         sys.stdin.readline()
         for _ in range(int(sys.argv[1])):
             run(shared)
