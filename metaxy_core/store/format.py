@@ -84,7 +84,9 @@ class StoreHash:
         )
 
     def _rows(self, snapshot: Snapshot, layer: Layer) -> list[dict[str, Any]]:
-        table = layer.tables.table(STORE)
+        columns = {"format": "int64", "hash": "string"}
+        own = None if layer.depth else self._backend.stored(STORE, columns)
+        table = layer.tables.table(STORE) if own is None else own
         if table is None:
             return []
         sql = self._backend.sql(lambda: table.select("format", "hash"), ("format", table.op()))

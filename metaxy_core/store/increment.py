@@ -77,6 +77,7 @@ class Increment(IncrementNames):
         failed: int = 0,
         claimed: int = 0,
         kept: Sequence[ir.Table] = (),
+        empty: pa.Schema | None = None,
     ) -> None:
         self.feature: FeatureKey = plan.key
         self.counts = counts
@@ -86,6 +87,7 @@ class Increment(IncrementNames):
         self._feature_version = feature_version
         self._backend = backend
         self._rows = rows
+        self._empty = empty
         self._orphaned = orphaned
         self._release = weakref.finalize(self, _drop, backend, kept)
 
@@ -209,7 +211,9 @@ class Increment(IncrementNames):
         import polars as pl
 
         self._check_open()
-
+        if self._empty is not None:
+            rows = self._empty.empty_table().drop_columns([sc.STATUS])
+            return pl.DataFrame(self._presented(rows, changed=status == compare.STALE))
         key = ("status", status, self._rows.get_name(), self._rows.schema())
         sql = self._backend.sql(lambda: compare.with_status(self._rows, status), key)
         rows = self._backend.fetch(sql)

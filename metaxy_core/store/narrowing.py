@@ -82,7 +82,7 @@ def narrowing(
     numbers = {**inputs.numbers, SINCE: settled.through, OWN_SINCE: settled.own_through}
     keys = snapshot.keep(with_numbers(backend.sql(build, key), numbers), "metaxy_candidates")
     try:
-        few = not _spread(inputs) or rows_in(backend, keys) <= LIMITS.share * examination.records
+        few = not _spread(inputs) or _are_few(backend, keys, examination)
         yield Narrowed(keys, numbers) if few else None
     finally:
         backend.drop(keys)
@@ -128,6 +128,10 @@ def shortened(snapshot: Snapshot, inputs: Inputs, examination: Examination) -> I
         return replace(inputs, upstream=upstream, numbers=numbers)
     own = short(inputs.own, own_through)
     return replace(inputs, own=own, work=own, upstream=upstream, numbers=numbers)
+
+
+def _are_few(backend: Backend, keys: ir.Table, examination: Examination) -> bool:
+    return rows_in(backend, keys) <= LIMITS.candidates * examination.records
 
 
 def _spread(inputs: Inputs) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,8 +57,7 @@ class Wanted:
         return self.filters is None and self.stale_if is None and self.limit is None
 
 
-_nothings = Once[tuple[str, "pa.Schema"]]()
-_numbers = itertools.count(1)
+_nothings = Once[tuple["ir.Table", "pa.Schema"]]()
 
 
 class Resolution:
@@ -186,14 +184,13 @@ class Resolution:
         """An increment without rows, and what it is made from; no table is read for it."""
         key = ("nothing", self._plan, self._wanted, inputs.key)
 
-        def named() -> tuple[str, pa.Schema]:
-            sql = self._backend.sql(lambda: self._compared(inputs, None).limit(0))
-            schema = snapshot.fetch(with_numbers(sql, inputs.numbers)).schema
-            return f"metaxy_nothing_{next(_numbers)}", schema
+        def nothing() -> tuple[ir.Table, pa.Schema]:
+            expression = self._compared(inputs, None).limit(0)
+            sql = with_numbers(self._backend.sql(lambda: expression), inputs.numbers)
+            return expression, snapshot.fetch(sql).schema
 
-        name, schema = _nothings.get(key, named)
-        rows = self._backend.stage(name, schema.empty_table())
-        return self._made(rows, Counts()), rows, {}
+        rows, schema = _nothings.get(key, nothing)
+        return self._made(rows, Counts(), empty=schema), rows, {}
 
     def _increment(
         self, snapshot: Snapshot, inputs: Inputs, rows: ir.Table, tally: Mapping[int, int]

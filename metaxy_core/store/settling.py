@@ -25,13 +25,15 @@ class Limits:
 
     Attributes:
         rows: with fewer rows than these, it is always.
-        share: it is where so large a share of the rows is new, or of the records a candidate.
+        share: it is where a larger share of the rows is new.
+        candidates: it is where a larger share of the records is a candidate.
         left: the largest share of what was examined that is remembered record by record.
         before: rows that all were rewritten later are left out where there are so many of them.
     """
 
     rows: int = 30_000
-    share: float = 0.4
+    share: float = 0.2
+    candidates: float = 0.5
     left: float = 1 / 32
     before: int = 30_000
 

@@ -197,7 +197,7 @@ class CatalogTables:
                 layer.tables.table(COMMITS)
                 layer.tables.table(DEFINITIONS)
         if key is not None:
-            tables = (layer.tables.table(COMMITS) for layer in found)
+            tables = (layer.tables.table(COMMITS) for layer in found if layer.depth)
             names = (None if table is None else table.op() for table in tables)
             key = (*key, *(layer.depth for layer in found), *names)
         sql = with_numbers(self._backend.sql(query, key), numbers or {})

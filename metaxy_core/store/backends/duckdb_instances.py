@@ -45,8 +45,7 @@ class Instances:
         connection = connected(settings)
         define_hash(connection)
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        # It hands Arrow frames Bloom filters, which DuckDB cannot apply while it reads them.
-        connection.execute("SET GLOBAL disabled_optimizers = 'join_filter_pushdown'")
+        _disable_join_filters(connection)
         return connection
 
     def give_back(
@@ -88,6 +87,13 @@ class Instances:
     def _forget_other_process(self) -> None:
         if self._process != os.getpid():
             self._process, self._idle = os.getpid(), []
+
+
+def _disable_join_filters(connection: duckdb.DuckDBPyConnection) -> None:
+    """Arrow frames are handed Bloom filters, which DuckDB cannot apply while it reads them."""
+    row = connection.execute("SELECT current_setting('disabled_optimizers')").fetchone()
+    wanted = [*filter(None, (row[0] or "").split(",") if row else ()), "join_filter_pushdown"]
+    connection.execute(f"SET GLOBAL disabled_optimizers = '{','.join(wanted)}'")
 
 
 def _alike(left: Settings, right: Settings) -> bool:

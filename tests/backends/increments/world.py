@@ -20,9 +20,9 @@ from .oracle import Increment, Options, State, Version, increment
 from .work import Work
 
 EVERYTHING: Final = Options()
-EAGER: Final = Limits(rows=0, share=math.inf, left=1.0, before=0)
-STRICT: Final = Limits(rows=0, share=0.5, left=0.25, before=3)
-WAITING: Final = Limits(rows=0, share=math.inf, left=0.0, before=0)
+EAGER: Final = Limits(rows=0, share=math.inf, candidates=math.inf, left=1.0, before=0)
+STRICT: Final = Limits(rows=0, share=0.5, candidates=0.5, left=0.25, before=3)
+WAITING: Final = Limits(rows=0, share=math.inf, candidates=math.inf, left=0.0, before=0)
 TEXTS: Final = ["x", "y", "x|y", "", "\\", "-"]
 
 

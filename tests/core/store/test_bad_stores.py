@@ -205,7 +205,7 @@ def test_a_store_of_another_format_is_refused_and_kept(
         connection.execute(f"UPDATE metaxy__store SET {change}")
     with mx.DuckDBMetadataStore(path) as store:
         caught = refused_everywhere(store, video, project.samples(v2="a"), StoreFormatMismatch)
-        says(caught, str(path), found, "reads format 2 with md5", "Open it with the release")
+        says(caught, str(path), found, "reads format 3 with md5", "Open it with the release")
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("SELECT id FROM video").fetchall() == [("v1",)]
 

@@ -76,3 +76,11 @@ def test_a_store_after_one_of_another_hash_has_its_own(
 
     md5, xxh64, again = version("a", "md5"), version("b", "xxh64"), version("c", None)
     assert md5 == again != xxh64
+
+
+def test_optimizers_that_a_user_disabled_stay_so() -> None:
+    settings = {"disabled_optimizers": "filter_pushdown"}
+    with mx.DuckDBMetadataStore(":memory:", settings=settings) as store:
+        sql = "SELECT current_setting('disabled_optimizers') AS disabled"
+        (row,) = store.backend.fetch(sql).to_pylist()
+    assert set(row["disabled"].split(",")) == {"filter_pushdown", "join_filter_pushdown"}
