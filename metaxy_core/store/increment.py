@@ -128,6 +128,8 @@ class Increment(IncrementNames):
         import polars as pl
 
         self._check_open()
+        if self._empty is not None:
+            return pl.DataFrame(self._empty.empty_table().select(list(self._plan.grain)))
         key = ("ids", self._plan.grain, self._rows.get_name(), self._rows.schema())
         sql = self._backend.sql(lambda: compare.to_process(self._plan, self._rows), key)
         return pl.DataFrame(self._backend.fetch(sql))

@@ -358,13 +358,16 @@ def test_two_calls_about_one_asset_live_in_one_code_location(
         ({"max_orphans": True}, "max_orphans=True; give a whole number"),
         ({"max_attempts": 0}, "max_attempts=0; give a whole number from 1"),
         ({"samples": pl.DataFrame()}, "give a mapping of root features"),
-        ({"samples": {"example/transcript": pl.DataFrame()}}, "'example/transcript' is none"),
+        (
+            {"samples": {"example/transcript": pl.DataFrame()}},
+            "'example/transcript', which is no root",
+        ),
     ],
 )
 def test_a_bad_option_is_told_with_the_feature_and_the_choice(
     media: SimpleNamespace, options: dict[str, Any], told: str
 ) -> None:
-    with pytest.raises(InvalidCheck) as error:
+    with pytest.raises(InvalidOptions) as error:
         mxd.feature_checks(media.Transcript, **options)
     assert "feature_checks of 'example/transcript' has" in str(error.value)
     assert told in str(error.value)
@@ -388,8 +391,8 @@ def test_a_check_that_can_be_told_of_no_feature_is_refused(
 @pytest.mark.parametrize(
     ("features", "error", "told"),
     [
-        (3, InvalidOptions, "neither a feature, a selection, an asset nor a spec"),
-        ([], InvalidOptions, "was given no feature at all"),
+        (3, InvalidOptions, "has features=3; give classes, keys, selections"),
+        ([], InvalidOptions, "was given no feature; say which ones"),
         ("nothing/*", InvalidSelection, "nothing/*"),
     ],
 )

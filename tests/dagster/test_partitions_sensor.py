@@ -6,6 +6,7 @@ import pytest
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
+from metaxy_core import errors
 
 
 class Crash(Exception):
@@ -255,8 +256,8 @@ def test_a_batch_that_runs_is_kept_until_its_run_is_finished(lab, media, batched
 
 
 def test_a_store_that_is_locked_is_tried_again(lab, batched, monkeypatch):
-    def locked(self):
-        raise mx.TransientError("The store is held.")
+    def locked(self, **options):
+        raise errors.StoreLocked("The store is held.")
 
     monkeypatch.setattr(type(lab.store), "open", locked)
 

@@ -11,7 +11,7 @@ import pytest
 import metaxy_core as mx
 import metaxy_dagster as mxd
 from metaxy_core import errors
-from metaxy_dagster.errors import InvalidAutomation, MissingFeature
+from metaxy_dagster.errors import InvalidAutomation, InvalidOptions, MissingFeature
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_job_is_run_where_one_is_given(studio: SimpleNamespace) -> None:
 def test_nothing_at_all_is_refused(studio: SimpleNamespace) -> None:
     with pytest.raises(InvalidAutomation, match=r"no feature; say features=\[...\] to watch"):
         mxd.upstream_change_sensor()
-    with pytest.raises(InvalidAutomation, match="increment_schedule was given no feature"):
+    with pytest.raises(InvalidOptions, match="increment_schedule was given no feature"):
         mxd.increment_schedule([], "@daily")
 
 

@@ -203,3 +203,15 @@ def test_a_development_store_plans_for_itself(
         assert [batch.records for batch in dev.batches(text, "night")] == [2, 1]
         assert dev.resolve_update(text, among=planned).new["id"].to_list() == ["c"]
         assert len(prod.batches(text, "night")) == 1
+
+
+def test_an_increment_that_needs_no_look_has_no_ids(project: Project, video: FeatureClass) -> None:
+    text = project.feature("text", deps=[video])
+    project.store.write(video, project.samples(a="1"))
+    project.store.write(text, project.store.resolve_update(text).new)
+    project.store.resolve_update(text)
+
+    settled = project.store.resolve_update(text)
+
+    assert settled.ids.schema == {"id": pl.String}
+    assert settled.ids.height == 0

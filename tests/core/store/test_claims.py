@@ -88,6 +88,14 @@ def test_only_what_passes_the_filter_is_claimed(project: Project, crop: FeatureC
     assert (ids(found), found.claimed) == (["v1"], 1)
 
 
+def test_only_the_given_records_are_claimed(project: Project, crop: FeatureClass) -> None:
+    some = pl.DataFrame({"id": ["v2", "v3"]})
+    project.store.resolve_update(crop, claim=claim("a"), limit=2)
+    found = project.store.resolve_update(crop, among=some, claim=claim("b"))
+    assert (ids(found), found.claimed) == (["v3"], 1)
+    assert held(project.store, crop) == {"a": 2, "b": 1}
+
+
 def test_stale_records_are_claimed_as_new_ones_are(
     project: Project, video: FeatureClass, crop: FeatureClass
 ) -> None:
