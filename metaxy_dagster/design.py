@@ -10,7 +10,12 @@ import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.enriching import asset_keys, enriched_spec, missing_dep_keys, own_key
-from metaxy_dagster.errors import MissingIncrement, MissingSamples, UnexpectedSamples
+from metaxy_dagster.errors import (
+    InvalidOptions,
+    MissingIncrement,
+    MissingSamples,
+    UnexpectedSamples,
+)
 from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.functions import AssetFunction, asset_function
 from metaxy_dagster.inputs import asset_ins
@@ -74,6 +79,8 @@ class AssetDesign:
         config = launch_config(functions, settings.limit, feature)
         ins = asset_ins(feature, functions, settings, options.get("ins", {}))
         partitions = asset_partitions(feature, _key(feature, settings, options), settings)
+        if partitions is not None and "partitions_def" in options:
+            raise InvalidOptions.from_partitions(feature, partitions.definition)
         return cls(feature, work, samples, config, ins, partitions, settings, options)
 
     @property

@@ -30,6 +30,14 @@ class InvalidOptions(AssetError):
         return cls(f"{call} was given no feature; say {wanted}.")
 
     @classmethod
+    def from_partitions(cls, asset: str, made: object) -> Self:
+        """An asset would be partitioned twice."""
+        return cls(
+            f"Asset {asset!r} has partitions_def=, and buckets= or batch_size= make partitions too "
+            f"({shown(made)}); keep one."
+        )
+
+    @classmethod
     def from_graphs(cls, call: str, first: object, second: object) -> Self:
         """Features do not belong together."""
         return cls(

@@ -360,7 +360,7 @@ def test_two_calls_about_one_asset_live_in_one_code_location(
         ({"samples": pl.DataFrame()}, "give a mapping of root features"),
         (
             {"samples": {"example/transcript": pl.DataFrame()}},
-            "'example/transcript', which is no root",
+            "which is no root feature",
         ),
     ],
 )

@@ -343,3 +343,89 @@ def test_a_where_over_a_column_that_is_not_known_beforehand_is_refused(shop):
 def test_where_is_not_for_assets_that_exist(shop):
     with pytest.raises(mxd.AssetError, match=r"cannot use where \(its metadata may have 'metaxy/w"):
         mxd.metaxify(shop.Frames, where={"camera": "left"})(dg.AssetSpec("x"))
+
+
+# ------------------------------------------------------------------ beside other parts
+
+
+@pytest.fixture
+def both(lab, shop):
+    """Frames of both cameras are stored, two of them the left one's."""
+    samples = {"left": seen(left={1: "a", 2: "a"}), "right": seen(right={3: "a"})}
+    lab.run(*(camera(lab, shop, side, samples) for side in ("left", "right")))
+    return samples
+
+
+@BOTH_WAYS
+def test_a_slice_is_computed_in_chunks(lab, shop, both):
+    result = lab.run(faces(lab, shop, "left", chunk_size=1))
+
+    assert lab.processed == [[1], [2]]
+    assert lab.counts(result, dg.AssetKey(["shop", "faces", "left"]))["processed"] == 2
+
+
+@BOTH_WAYS
+def test_a_slice_is_divided_into_buckets(lab, shop, both):
+    asset = faces(lab, shop, "left", buckets=2)
+
+    for key in "01":
+        lab.run(asset, partition_key=key)
+
+    assert stored(lab, shop.Faces) == [("left", 1), ("left", 2)]
+
+
+@BOTH_WAYS
+def test_batches_of_a_slice_are_planned(lab, shop, both):
+    asset = faces(lab, shop, "left", batch_size=1)
+    sensor = mxd.increment_partitions_sensor(asset)
+
+    with lab.store.open() as store:
+        resources = {"metaxy_store": lab.store}
+        sensor(dg.build_sensor_context(instance=lab.instance, resources=resources))
+        planned = store.planned_ids(shop.Faces, f"partitions {asset.partitions_def.name}")
+
+    assert sorted(planned["number"]) == [1, 2]
+
+
+def test_maintenance_reports_each_slice_under_its_own_data_version(lab, shop, both):
+    samples = {"right": seen(right={3: "b"})}
+    assets = [camera(lab, shop, side, both) for side in ("left", "right")]
+    job = mxd.observe_job(assets)
+    before = observed(lab, job)
+
+    lab.run(camera(lab, shop, "right", samples))
+    after = observed(lab, job)
+
+    assert before[LEFT] == after[LEFT] == (lab.data_version(LEFT), 2)
+    assert before[RIGHT] != after[RIGHT] == (lab.data_version(RIGHT), 1)
+
+
+def observed(lab, job):
+    """The data version and the number of records that each asset is told to have."""
+    result = job.execute_in_process(resources=lab.resources, instance=lab.instance)
+    found = [event.event_specific_data.asset_observation for event in result.all_events
+             if event.event_type_value == "ASSET_OBSERVATION"]  # fmt: skip
+    return {
+        each.asset_key: (
+            each.tags["dagster/data_version"],
+            each.metadata["dagster/row_count"].value,
+        )
+        for each in found
+    }
+
+
+@BOTH_WAYS
+def test_a_check_of_a_slice_looks_at_its_records(lab, shop, both):
+    assets = [faces(lab, shop, side) for side in ("left", "right")]
+    checks = mxd.feature_checks(assets, checks=["increment_empty"])
+
+    result = lab.run(assets[0], *checks)
+
+    passed = {each.asset_key.path[-1]: each.passed for each in result.get_asset_check_evaluations()}
+    assert passed["left"]
+
+
+def test_partitions_are_made_in_one_way_only(lab, shop):
+    cameras = dg.StaticPartitionsDefinition(["left", "right"])
+    with pytest.raises(mxd.AssetError, match=r"partitions_def=, and buckets= .*keep one"):
+        faces(lab, shop, "left", buckets=2, partitions_def=cameras)
