@@ -119,16 +119,17 @@ def _changes(changes: SnapshotChanges) -> str:
 
 
 def _commits_to_json(commits: Sequence[Commit]) -> str:
-    return to_document(
-        [
-            {
-                **asdict(commit),
-                "feature": str(commit.feature),
-                "created_at": commit.created_at.isoformat(),
-            }
-            for commit in commits
-        ]
-    )
+    shown = [
+        {
+            **asdict(commit),
+            "feature": str(commit.feature),
+            "created_at": commit.created_at.isoformat(),
+        }
+        for commit in commits
+    ]
+    for each in shown:
+        del each["checksum"]  # it means something to the store alone
+    return to_document(shown)
 
 
 def _commits_to_table(commits: Sequence[Commit]) -> Table:

@@ -25,19 +25,26 @@ def row_hashes(rows: ir.Table, columns: Sequence[str]) -> ir.Table:
     return rows.select(**{HASH: _hash(rows, columns)})
 
 
-def checksum(rows: ir.Table, columns: Sequence[str]) -> ir.Table:
+def checksum(rows: ir.Table, columns: Sequence[str], kind: str) -> ir.Table:
     """One number for a set of rows: the exclusive or of their hashes, NULL for none.
 
     With the number of rows it tells sets apart, in whatever order and in how many pieces they come:
     the checksum of two sets is the exclusive or of theirs.
+
+    Args:
+        rows: the rows.
+        columns: those of their columns that count.
+        kind: what the rows are; rows of another kind have another checksum.
     """
-    return rows.agg(**{CHECKSUM: _hash(rows, columns).bit_xor()})
+    return rows.agg(**{CHECKSUM: _hash(rows, columns, kind).bit_xor()})
 
 
-def _hash(rows: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
+def _hash(rows: ir.Table, columns: Sequence[str], kind: str = "") -> ir.IntegerColumn:
     import ibis
 
-    values = {f"c{number}": rows[name] for number, name in enumerate(columns)}
+    values: dict[str, ir.Value] = {f"c{number}": rows[name] for number, name in enumerate(columns)}
+    if kind:
+        values["kind"] = ibis.literal(kind)
     return _function()(ibis.struct(values))
 
 

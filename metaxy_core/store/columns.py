@@ -98,7 +98,7 @@ def versions_struct(versions: Mapping[FieldKey, pa.Array]) -> pa.Array:
 
 
 def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column as one contiguous array."""
+    """A column as one array, which may be a slice of a longer one."""
     if not isinstance(column, pa.ChunkedArray):
         return column
     if column.num_chunks == 1:  # which would be copied

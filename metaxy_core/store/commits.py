@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from metaxy_core import system_columns as sc
@@ -43,8 +43,8 @@ class Commit:
         deleted: how many records it deleted.
         processed: how many pieces of work a write is the result of: its records, or the parents
             that an expansion's covers; 0 for every other operation.
-        checksum: tells which pieces of work these are, and what they were computed from; None of
-            roots, and of every other operation.
+        checksum: by which the store knows again which pieces of work these are, what they were
+            computed from, and under which definition; None of roots and of every other operation.
         created_at: when, in UTC.
         materialization_id: the run that did it, where it said so.
     """
@@ -59,7 +59,7 @@ class Commit:
     created_at: dt.datetime
     materialization_id: str | None = None
     processed: int = 0
-    checksum: int | None = None
+    checksum: int | None = field(default=None, repr=False)
 
 
 def to_commit(row: Mapping[str, Any]) -> Commit:

@@ -28,6 +28,7 @@ from metaxy_core.store.keeping import keep_versions
 from metaxy_core.store.layers import is_layered
 from metaxy_core.store.ownership import check_not_external
 from metaxy_core.store.parts import Parts
+from metaxy_core.store.settling import fingerprint
 from metaxy_core.store.sources import check_own
 from metaxy_core.store.tolerance import Same, fields_of, rules_of
 from metaxy_core.store.writing import Incoming, check_duplicates, stamped
@@ -279,8 +280,10 @@ class Committing:
     def _checksum(self, transaction: Transaction, plan: FeaturePlan, work: ir.Table) -> int:
         """Of some pieces of work, with what they were computed from."""
         names = processed_columns(plan)
-        key = ("checksum", tuple(names), work.get_name(), work.schema())
-        found = transaction.fetch(self._backend.sql(lambda: row_hashes.checksum(work, names), key))
+        kind = fingerprint(plan)
+        key = ("checksum", kind, tuple(names), work.get_name(), work.schema())
+        sql = self._backend.sql(lambda: row_hashes.checksum(work, names, kind), key)
+        found = transaction.fetch(sql)
         return int(found[row_hashes.CHECKSUM][0].as_py())
 
     def _known(

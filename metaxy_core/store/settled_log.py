@@ -69,7 +69,7 @@ class SettledLog:
         return next((each for each in found if each is not None), whole)
 
     def left(self, snapshot: Snapshot, plan: FeaturePlan) -> ir.Table | None:
-        """The records that were left, of every settling that is remembered."""
+        """The records that were left, each with the commit up to which that was examined."""
         return snapshot.table(sc.left_table(plan.definition.table))
 
     def remember(
@@ -153,11 +153,11 @@ class SettledLog:
         return None
 
     def _checksum(self, plan: FeaturePlan, found: ir.Table) -> int:
-        """Of the ids and the provenance of what is awaited."""
+        """Of the ids and the provenance of what is awaited, under this definition."""
 
         def query() -> ir.Table:
             awaited = found.filter(found[sc.STATUS].isin(AWAITED))
-            return checksum(awaited, compare.processed_columns(plan))
+            return checksum(awaited, compare.processed_columns(plan), fingerprint(plan))
 
         key = ("awaited", plan, found.get_name(), found.schema())
         (row,) = self._backend.fetch(self._backend.sql(query, key)).to_pylist()
@@ -187,15 +187,34 @@ class SettledLog:
             others = sorted(others, key=lambda each: each.commits)[-1:]
         else:
             others = [each for each in others if each.covers(settled)]
-        if settled.left and any(each.left for each in others):
-            return  # there is one table of left records, and they are in it
         self._replace_all(transaction, plan, [*others, settled])
         if settled.left:
-            awaits = bool(settled.awaited)
-            key = ("left", plan.grain, awaits, found.get_name(), found.schema())
-            sql = self._backend.sql(lambda: _left_rows(plan, found, awaits=awaits), key)
-            table = sc.left_table(plan.definition.table)
-            transaction.replace(table, with_numbers(sql, {SINCE: settled.through}))
+            self._replace_left(
+                transaction, plan, [each for each in others if each.left], settled, found
+            )
+
+    def _replace_left(
+        self,
+        transaction: Transaction,
+        plan: FeaturePlan,
+        others: Sequence[Settled],
+        settled: Settled,
+        found: ir.Table,
+    ) -> None:
+        """Keep the records that are left now, and those that others left which still count."""
+        table = sc.left_table(plan.definition.table)
+        left = _left_rows(plan, found, awaits=bool(settled.awaited))
+        numbers = {SINCE: settled.through}
+        known = transaction.table(table) if others else None
+        if known is not None:
+            kept = known.filter(known[sc.COMMIT].isin([each.through for each in others]))
+            left = left.union(kept.select(*left.columns).cast(left.schema()))
+        key = (
+            None
+            if known is not None
+            else ("left", plan.grain, bool(settled.awaited), found.get_name(), found.schema())
+        )
+        transaction.replace(table, with_numbers(self._backend.sql(lambda: left, key), numbers))
 
     def _replace_all(
         self, transaction: Transaction, plan: FeaturePlan, settled: Sequence[Settled]

@@ -28,6 +28,7 @@ class Limits:
         share: it is where a larger share of the rows is new.
         candidates: it is where a larger share of the records is a candidate.
         left: the largest share of what was examined that is remembered record by record.
+        awaiting: what would settle records is remembered where a larger share of rows was examined.
         before: rows that all were rewritten later are left out where there are so many of them.
     """
 
@@ -35,6 +36,7 @@ class Limits:
     share: float = 0.2
     candidates: float = 0.5
     left: float = 1 / 32
+    awaiting: float = 1 / 32
     before: int = 30_000
 
 
@@ -71,7 +73,7 @@ class Settled:
         return replace(self, awaited=0, checksum=0)
 
     def same_commits(self, other: Settled) -> bool:
-        """Whether it is about the same commits."""
+        """Whether it is about the commits that another one examined."""
         newest = max(self.through, self.own_through)
         return (newest, self.commits) == (other.through, other.commits)
 
@@ -129,12 +131,14 @@ class Examination:
         arrived = self.settled is not None and self.settled.awaited > 0
         if self.now is None or not (self.commits or arrived):
             return None  # nothing was learnt
-        left, few = sum(found.values()), LIMITS.left * self.examined
+        known = 0 if self.settled is None else self.settled.left
+        left, few = sum(found.values()), LIMITS.left * self.examined + known
         if left <= few:
             return replace(self.now, left=left)
         awaited = sum(found.get(status, 0) for status in AWAITED)
-        if self.is_awaited or self.rows < LIMITS.rows or left - awaited > few:
-            return None
+        is_cheap = self.rows < LIMITS.rows or self.examined <= LIMITS.awaiting * self.rows
+        if is_cheap or self.is_awaited or left - awaited > few:
+            return None  # to look again costs less than to remember
         return replace(self.now, left=left - awaited, awaited=awaited)
 
 

@@ -27,7 +27,7 @@ def main(kind: str, folder: str, random: Random) -> None:
     class Copy(mx.Feature, spec=mx.FeatureSpec(key="copy", id_columns=["id"], deps=[Video])):
         pass
 
-    vars(LIMITS).update(rows=0, left=random.choice([0.0, 1.0]), before=2)
+    vars(LIMITS).update(rows=0, left=random.choice([0.0, 1.0]), awaiting=0.0, before=2)
     (found,) = (store for store in STORES if store.name == kind)
     with found.opened_at(Path(folder)) as store:
         for _ in range(6):

@@ -6,11 +6,14 @@ is looked at. Here nothing is remembered record by record, so that all depends o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow.compute as pc
 import pytest
 
 import metaxy_core as mx
@@ -27,7 +30,9 @@ Opened = Callable[[], mx.MetadataStore]
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
     before = asdict(LIMITS)
-    vars(LIMITS).update(rows=0, left=0.0, before=2)
+    vars(LIMITS).update(
+        rows=0, share=math.inf, candidates=math.inf, left=0.0, awaiting=0.0, before=2
+    )
     yield
     vars(LIMITS).update(before)
 
@@ -50,6 +55,19 @@ def awaited(store: mx.MetadataStore) -> list[int]:
     with store.backend.snapshot() as snapshot:
         rows = tables.rows(snapshot, lambda: tables[SETTLED])
     return sorted(row["awaited"] for row in rows)
+
+
+@contextmanager
+def hidden(store: mx.MetadataStore, table: str, value: str) -> Iterator[None]:
+    """Take the rows of a record out of a table without a commit, and put them back."""
+    with store.backend.snapshot() as snapshot:
+        rows = snapshot.fetch(store.backend.sql(lambda: snapshot.table(table)))
+    lose(store, table, "id", value)
+    yield
+    staged = store.backend.stage("found", rows.filter(pc.equal(rows["id"], value)))
+    with store.backend.transaction() as transaction:
+        transaction.append(table, store.backend.sql(lambda: staged))
+    store.backend.drop(staged)
 
 
 def test_a_whole_increment_that_was_written_is_settled_without_a_look(
@@ -181,6 +199,47 @@ def test_orphans_do_not_keep_the_work_from_being_settled(
     lose(project.store, "copy", "id", "v7")
     for _ in range(2):
         assert project.counts(copy) == mx.Counts(orphaned=1)
+
+
+def test_what_is_left_for_good_does_not_keep_later_work_from_being_settled(
+    project: Project, video: type, copy: type
+) -> None:
+    project.process(copy)
+    project.store.delete(video, filters="id = 'v9'")
+    LIMITS.left = 0.2
+    assert project.counts(copy) == mx.Counts(orphaned=1)
+    for version in "bcd":
+        project.store.write(video, project.samples(**{f"v{i}": version for i in range(8)}))
+        increment = project.store.resolve_update(copy)
+        assert increment.counts == mx.Counts(stale=8, orphaned=1)
+        project.store.write(copy, increment.stale)
+        with hidden(project.store, "copy", "v3"):
+            for _ in range(2):
+                assert project.counts(copy) == mx.Counts(orphaned=1)
+    assert awaited(project.store) == [0]
+
+
+@pytest.mark.parametrize("other", ["expansion", "renamed id"])
+def test_records_written_under_another_definition_are_not_those_that_are_awaited(
+    project: Project, video: type, copy: type, other: str
+) -> None:
+    """The ids and the provenance are the same, but not what they are those of."""
+    rows = project.store.resolve_update(copy).new
+    if other == "expansion":
+        dep = mx.FeatureDep(feature=video, lineage=mx.expansion(on=["id"]))
+        branch = project.feature("copy", ids=["id", "number"], deps=[dep])
+    else:
+        dep = mx.FeatureDep(feature=video, rename={"id": "key"})
+        branch = project.feature("copy", ids=["key"], deps=[dep])
+    assert project.counts(branch) == mx.Counts(new=10)
+    project.feature("copy", deps=[video])
+    project.store.write("copy", rows)
+    if other == "expansion":
+        branch = project.feature("copy", ids=["id", "number"], deps=[dep])
+    else:
+        branch = project.feature("copy", ids=["key"], deps=[dep])
+    counts = project.counts(branch)
+    assert (counts.new, counts.stale) == (10, 0)
 
 
 def test_changed_code_awaits_other_records(project: Project, video: type, copy: type) -> None:

@@ -33,7 +33,7 @@ PEER = Path(__file__).with_name("peer.py")
 def _few_rows() -> Iterator[None]:
     """Candidates are looked for in small tables too."""
     before = asdict(LIMITS)
-    vars(LIMITS).update(rows=0, left=1.0, before=2)
+    vars(LIMITS).update(rows=0, share=0.4, left=1.0, awaiting=0.0, before=2)
     yield
     vars(LIMITS).update(before)
 

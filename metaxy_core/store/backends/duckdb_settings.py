@@ -14,8 +14,14 @@ def connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDB
     """A connection to a database in memory.
 
     Raises:
-        ConfigError: DuckDB does not accept the settings.
+        ConfigError: DuckDB does not accept the settings, or one of them would make different ids
+            one and the same.
     """
+    if any(name.lower() == "default_collation" for name in settings):
+        raise ConfigError(
+            "The DuckDB setting default_collation would make ids one that have versions of their "
+            "own; leave it out of DuckDBMetadataStore(settings=...)."
+        )
     try:
         return duckdb.connect(":memory:", config=dict(settings))
     except (duckdb.Error, UnicodeEncodeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 from typing import Any, Final
 
@@ -20,9 +20,10 @@ from .oracle import Increment, Options, State, Version, increment
 from .work import Work
 
 EVERYTHING: Final = Options()
-EAGER: Final = Limits(rows=0, share=math.inf, candidates=math.inf, left=1.0, before=0)
-STRICT: Final = Limits(rows=0, share=0.5, candidates=0.5, left=0.25, before=3)
-WAITING: Final = Limits(rows=0, share=math.inf, candidates=math.inf, left=0.0, before=0)
+_ALWAYS: Final = Limits(rows=0, share=math.inf, candidates=math.inf, awaiting=0.0, before=0)
+EAGER: Final = replace(_ALWAYS, left=1.0)
+WAITING: Final = replace(_ALWAYS, left=0.0)
+STRICT: Final = Limits(rows=0, share=0.5, candidates=0.5, left=0.25, awaiting=0.3, before=3)
 TEXTS: Final = ["x", "y", "x|y", "", "\\", "-"]
 
 

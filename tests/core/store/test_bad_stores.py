@@ -11,6 +11,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.errors import (
+    ConfigError,
     MetaxyError,
     NotAStore,
     ReadOnlyStore,
@@ -254,3 +255,9 @@ def test_an_unknown_setting_is_an_error_of_ours(path: Path) -> None:
     with pytest.raises(MetaxyError) as caught:
         mx.DuckDBMetadataStore(path, settings={"memory_limti": "1GB"})
     says(caught, "memory_limti")
+
+
+@pytest.mark.parametrize("name", ["default_collation", "DEFAULT_COLLATION"])
+def test_a_collation_that_makes_two_ids_one_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="default_collation would make ids one"):
+        mx.DuckDBMetadataStore(":memory:", settings={name: "NOCASE"})
