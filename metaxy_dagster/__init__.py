@@ -2,6 +2,7 @@
 
 from metaxy_dagster.automation import on_upstream_change
 from metaxy_dagster.checks import feature_checks
+from metaxy_dagster.data_versions import data_version
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.feature_assets import external_feature, load_feature_assets
 from metaxy_dagster.increments import Children
@@ -20,7 +21,6 @@ from metaxy_dagster.maintenance import (
 )
 from metaxy_dagster.metaxify import metaxify
 from metaxy_dagster.observing import observable_feature, observable_samples
-from metaxy_dagster.outcome import data_version
 from metaxy_dagster.partitions_sensor import increment_partitions_sensor
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.run_config import IncrementConfig

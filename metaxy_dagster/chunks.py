@@ -24,6 +24,7 @@ from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, plan_text
 from metaxy_dagster.metadata import COLUMN_LINEAGE
+from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
 from metaxy_dagster.run_claims import extended, owner_of, release
 
@@ -102,7 +103,7 @@ class _Ops:
     def __init__(self, design: AssetDesign) -> None:
         self._design = design
         self._feature = design.feature
-        self._name = "__".join(design.key.path).replace("-", "_")
+        self._name = op_name(design.key)
 
     def plan(self, upstream: Iterable[str]) -> Callable[..., Any]:
         """Resolve, and divide what there is to do; waits for all that comes before."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
-from metaxy_dagster.enriching import asset_keys, enriched_spec, missing_dep_keys, own_key
+from metaxy_dagster.enriching import asset_keys, dep_keys, enriched_spec, own_key
 from metaxy_dagster.errors import (
     InvalidOptions,
     MissingIncrement,
@@ -104,7 +104,7 @@ class AssetDesign:
         further = list(self.options.get("deps", ()))
         taken = {asset_in.key for asset_in in self.ins.values()}
         taken |= {dg.AssetDep.from_coercible(dep).asset_key for dep in further}
-        missing = missing_dep_keys(self.feature, self.settings.translator, further)
+        missing = dep_keys(self.feature, self.settings.translator, further)
         return [*further, *(key for key in missing if key not in taken)]
 
     @property

@@ -28,11 +28,6 @@ def asset_keys(feature: FeatureName, translator: MetaxyTranslator) -> AssetKeyOf
     return asset_key
 
 
-def dep_keys(feature: FeatureName, translator: MetaxyTranslator) -> list[dg.AssetKey]:
-    """The assets of the features that a feature depends on."""
-    return [asset_keys(feature, translator)(dep.feature) for dep in feature.plan.deps]
-
-
 def own_key(
     feature: FeatureName, translator: MetaxyTranslator, where: Mapping[str, Any] | None
 ) -> dg.AssetKey:
@@ -42,8 +37,8 @@ def own_key(
     return translator.slice_key(feature.definition, where)
 
 
-def missing_dep_keys(
-    feature: FeatureName, translator: MetaxyTranslator, listed: Iterable[Any]
+def dep_keys(
+    feature: FeatureName, translator: MetaxyTranslator, listed: Iterable[Any] = ()
 ) -> list[dg.AssetKey]:
     """The assets of a feature's deps, but for those features that listed assets hold already."""
     held: set[FeatureKey] = set()

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.data_versions import slice_version
 from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
 from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature, plain_value
@@ -20,7 +21,6 @@ from metaxy_dagster.partition_slices import input_slice, output_slice
 from metaxy_dagster.requests import Request
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
-from metaxy_dagster.slice_version import slice_version
 from metaxy_dagster.slices import WHERE, WHOLE, Slice, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def dagster_name(*features: str) -> str:
@@ -16,3 +20,14 @@ def dagster_name(*features: str) -> str:
     """
     first = re.sub(r"\W", "_", str(features[0]))
     return first if len(features) == 1 else f"{first}_and_{len(features) - 1}_more"
+
+
+def op_name(asset: dg.AssetKey) -> str:
+    """The name that Dagster gives the op of an asset.
+
+    Example:
+        >>> import dagster as dg
+        >>> op_name(dg.AssetKey(["example", "my-video"]))
+        'example__my_video'
+    """
+    return "__".join(asset.path).replace("-", "_")

@@ -11,12 +11,12 @@ import dagster as dg
 from metaxy_core.keys import KeyLike
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.frames import to_arrow
+from metaxy_dagster.data_versions import data_version
 from metaxy_dagster.enriching import dep_keys, enriched_spec
 from metaxy_dagster.errors import InvalidAutomation, InvalidFunction
 from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_name
 from metaxy_dagster.functions import AssetFunction, asset_function, combined_signature
 from metaxy_dagster.metadata import FEATURE_VERSION
-from metaxy_dagster.outcome import data_version
 from metaxy_dagster.resource import STORE_KEY, MetaxyStoreResource
 from metaxy_dagster.run_metadata import ROW_COUNT
 from metaxy_dagster.translator import MetaxyTranslator

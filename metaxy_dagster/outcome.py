@@ -1,18 +1,12 @@
-"""What a run wrote and deleted, and the state of the feature that this left."""
+"""What a run wrote and deleted."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
-from metaxy_core.feature import locate
-from metaxy_core.keys import KeyLike
-from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.frames import to_arrow
 from metaxy_core.store.increment import Counts
@@ -99,27 +93,3 @@ def _tally_of(commits: Sequence[Commit], found: Tally) -> Tally:
     stale = sum(commit.superseded for commit in commits)
     new = sum(commit.rows for commit in commits) - stale
     return replace(found, counts=Counts(new=new, stale=stale), resolved=False)
-
-
-def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
-    """A version of a feature's whole state: any change of data changes it, and nothing else does.
-
-    It is made of the feature's key and the newest commit that changed what its records hold, which
-    a rebase does not; the time of the commit keeps a store that was made anew from passing for the
-    old one.
-
-    Args:
-        store: the store.
-        feature: the feature.
-
-    Example:
-        >>> import metaxy_core as mx
-        >>> with mx.FeatureGraph().use(), mx.DuckDBMetadataStore(":memory:") as store:
-        ...     class Clip(mx.Feature, spec=mx.FeatureSpec(key="clip")):
-        ...         pass
-        ...     data_version(store, Clip) == data_version(store, Clip)
-        True
-    """
-    (_, key), last = locate(feature), store.history(feature).last_change
-    state = str(key) if last is None else f"{key} {last.id} {last.created_at.isoformat()}"
-    return dg.DataVersion(hashlib.sha256(state.encode()).hexdigest()[:16])

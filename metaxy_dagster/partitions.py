@@ -11,6 +11,7 @@ from metaxy_core.specs.bucket import Bucket
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.naming import op_name
 from metaxy_dagster.options import Settings
 
 
@@ -92,7 +93,7 @@ def asset_partitions(
     if settings.batch_size is None:
         return None if settings.buckets is None else Buckets(settings.buckets)
     _check_batches(feature, settings)
-    return Batches(f"{'__'.join(asset.path)}__batches")
+    return Batches(f"{op_name(asset)}__batches")
 
 
 def _check_batches(feature: FeatureName, settings: Settings) -> None:

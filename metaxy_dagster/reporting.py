@@ -8,9 +8,9 @@ from typing import Any, Final
 import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
+from metaxy_dagster.data_versions import slice_version
 from metaxy_dagster.feature_name import FEATURE
 from metaxy_dagster.run_metadata import ROW_COUNT
-from metaxy_dagster.slice_version import slice_version
 from metaxy_dagster.slicing import stored_count
 from metaxy_dagster.targets import Target
 

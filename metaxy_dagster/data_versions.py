@@ -1,4 +1,4 @@
-"""A slice has a data version of its own, so that work on another slice makes nothing stale."""
+"""A state of a feature or a slice has a version, by which Dagster knows what became stale."""
 
 from __future__ import annotations
 
@@ -8,13 +8,38 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from metaxy_core.feature import locate
+from metaxy_core.keys import KeyLike
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.commits import LEAVING_DATA
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.filtering import all_of
-from metaxy_dagster.outcome import data_version
 from metaxy_dagster.slices import Slice
 from metaxy_dagster.slicing import stored_count
+
+
+def data_version(store: MetadataStore, feature: KeyLike) -> dg.DataVersion:
+    """A version of a feature's whole state: any change of data changes it, and nothing else does.
+
+    It is made of the feature's key and the newest commit that changed what its records hold, which
+    a rebase does not; the time of the commit keeps a store that was made anew from passing for the
+    old one.
+
+    Args:
+        store: the store.
+        feature: the feature.
+
+    Example:
+        >>> import metaxy_core as mx
+        >>> with mx.FeatureGraph().use(), mx.DuckDBMetadataStore(":memory:") as store:
+        ...     class Clip(mx.Feature, spec=mx.FeatureSpec(key="clip")):
+        ...         pass
+        ...     data_version(store, Clip) == data_version(store, Clip)
+        True
+    """
+    (_, key), last = locate(feature), store.history(feature).last_change
+    state = str(key) if last is None else f"{key} {last.id} {last.created_at.isoformat()}"
+    return _version(state)
 
 
 def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg.DataVersion:
@@ -47,8 +72,11 @@ def slice_version(store: MetadataStore, feature: FeatureName, part: Slice) -> dg
     place = _first(len(changes), holds)
     newest = changes[place] if place < len(changes) else None
     state = "" if newest is None else f"{newest.id} {newest.created_at.isoformat()}"
-    text = f"{feature} {part.filters} {count} {state}"
-    return dg.DataVersion(hashlib.sha256(text.encode()).hexdigest()[:16])
+    return _version(f"{feature} {part.filters} {count} {state}")
+
+
+def _version(state: str) -> dg.DataVersion:
+    return dg.DataVersion(hashlib.sha256(state.encode()).hexdigest()[:16])
 
 
 def _first(size: int, holds: Callable[[int], bool]) -> int:
