@@ -24,6 +24,7 @@ from metaxy_core.store.backends.base import Transaction
 from metaxy_core.store.commits import REBASE, WRITE, Commit
 from metaxy_core.store.expansion import check_processed, processed_parents
 from metaxy_core.store.identity import SHOWN, shown_ids
+from metaxy_core.store.inputs import ids_upstream
 from metaxy_core.store.keeping import keep_versions
 from metaxy_core.store.layers import is_layered
 from metaxy_core.store.ownership import check_not_external
@@ -126,7 +127,10 @@ class Committing:
         checksum = staged = None
         try:
             if batch.frame.columns.num_rows:
-                batch.frame.fit(_types(seen, stored))
+                types = _types(seen, stored)
+                if types is None:  # else no dep could be joined with it
+                    types = ids_upstream(transaction, self._sources, batch.graph, plan)
+                batch.frame.fit(types)
                 if batch.same and seen is not None:
                     own = self._sources.open(transaction, plan.definition)
                     keep_versions(batch.frame, batch.same, transaction, self._backend, own)

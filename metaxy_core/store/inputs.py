@@ -180,7 +180,7 @@ def _opened(
         snapshot,
         plan.definition,
         history=histories[plan.key],
-        ids_like=_known_ids(snapshot, sources, graph, plan),
+        ids_like=ids_upstream(snapshot, sources, graph, plan),
         kept_columns=beside_ids(plan),
     )
     upstream = {
@@ -197,7 +197,7 @@ def _opened(
     return own, upstream
 
 
-def _known_ids(
+def ids_upstream(
     snapshot: Snapshot, sources: Sources, graph: FeatureGraph, plan: FeaturePlan
 ) -> pa.Schema:
     """Types of the own id columns, as the first written upstream gives them."""

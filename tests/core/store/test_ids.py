@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
@@ -172,3 +173,23 @@ def test_deps_whose_ids_are_of_different_types_are_refused(project: Project) -> 
     project.store.write(label, identified([1]))
     with project.refuses(WrongColumnType, "'id'", "'both'", "'label'", "int64", "string"):
         project.store.resolve_update(both)
+
+
+def test_ids_come_to_have_the_type_that_they_have_upstream(project: Project) -> None:
+    """Frame libraries know no times in seconds, so that an increment's ids come back as others."""
+    video = project.feature("video")
+    ids = pa.array([1, 2], pa.timestamp("s"))
+    versions = pa.array([{"default": "a"}] * 2)
+    project.store.write(video, pa.table({"id": ids, "metaxy_provenance_by_field": versions}))
+    copy = project.feature("copy", deps=[video])
+    assert project.process(copy) == mx.Counts(new=2)
+    assert not project.counts(copy)
+
+
+def test_ids_of_another_type_than_upstream_are_refused(project: Project) -> None:
+    video = project.feature("video")
+    project.process(video, project.samples(v1="a"))
+    copy = project.feature("copy", deps=[video])
+    rows = project.store.resolve_update(copy).new.with_columns(id=pl.lit(date(2026, 1, 1)))
+    with pytest.raises(WrongColumnType, match="id"):
+        project.store.write(copy, rows)
