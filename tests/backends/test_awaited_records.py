@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -17,8 +16,9 @@ import pyarrow.compute as pc
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.store.settling import LIMITS
+from metaxy_core.store.settling import LIMITS, Limits
 from metaxy_core.store.tables import SETTLED
+from tests.backends.limits import limited
 from tests.backends.test_settled_commits import lose
 
 if TYPE_CHECKING:
@@ -29,19 +29,11 @@ Opened = Callable[[], mx.MetadataStore]
 
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
-    before = asdict(LIMITS)
-    vars(LIMITS).update(
+    none_left = Limits(
         rows=0, share=math.inf, candidates=math.inf, left=0.0, awaiting=0.0, before=2
     )
-    yield
-    vars(LIMITS).update(before)
-
-
-@pytest.fixture
-def video(project: Project) -> type[mx.Feature]:
-    feature = project.feature("video")
-    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
-    return feature
+    with limited(none_left):
+        yield
 
 
 @pytest.fixture

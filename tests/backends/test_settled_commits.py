@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,9 @@ import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.store.settling import LIMITS
+from metaxy_core.store.settling import Limits
 from metaxy_core.store.tables import COMMITS, SETTLED
+from tests.backends.limits import limited
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -32,17 +32,8 @@ PEER = Path(__file__).with_name("peer.py")
 @pytest.fixture(autouse=True)
 def _few_rows() -> Iterator[None]:
     """Candidates are looked for in small tables too."""
-    before = asdict(LIMITS)
-    vars(LIMITS).update(rows=0, share=0.4, left=1.0, awaiting=0.0, before=2)
-    yield
-    vars(LIMITS).update(before)
-
-
-@pytest.fixture
-def video(project: Project) -> type[mx.Feature]:
-    feature = project.feature("video")
-    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
-    return feature
+    with limited(Limits(rows=0, share=0.4, left=1.0, awaiting=0.0, before=2)):
+        yield
 
 
 @pytest.fixture
