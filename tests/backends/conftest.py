@@ -98,8 +98,8 @@ def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.
 
 
 @pytest.fixture
-def video(project: Project) -> type[mx.Feature]:
-    """A root of ten records."""
+def videos(project: Project) -> type[mx.Feature]:
+    """The root of the suite, with ten records."""
     feature = project.feature("video")
     project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
     return feature
