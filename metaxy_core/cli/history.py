@@ -119,17 +119,17 @@ def _changes(changes: SnapshotChanges) -> str:
 
 
 def _commits_to_json(commits: Sequence[Commit]) -> str:
-    shown = [
-        {
-            **asdict(commit),
-            "feature": str(commit.feature),
-            "created_at": commit.created_at.isoformat(),
-        }
-        for commit in commits
-    ]
-    for each in shown:
-        del each["checksum"]  # it means something to the store alone
-    return to_document(shown)
+    return to_document([_commit_to_json(commit) for commit in commits])
+
+
+def _commit_to_json(commit: Commit) -> dict[str, object]:
+    shown = asdict(commit)
+    del shown["checksum"]  # it means something to the store alone
+    return {
+        **shown,
+        "feature": str(commit.feature),
+        "created_at": commit.created_at.isoformat(),
+    }
 
 
 def _commits_to_table(commits: Sequence[Commit]) -> Table:

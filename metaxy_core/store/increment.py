@@ -213,12 +213,14 @@ class Increment(IncrementNames):
         import polars as pl
 
         self._check_open()
-        if self._empty is not None:
-            rows = self._empty.empty_table().drop_columns([sc.STATUS])
-            return pl.DataFrame(self._presented(rows, changed=status == compare.STALE))
-        key = ("status", status, self._rows.get_name(), self._rows.schema())
-        sql = self._backend.sql(lambda: compare.with_status(self._rows, status), key)
-        rows = self._backend.fetch(sql)
+        counts = {compare.NEW: self.counts.new, compare.STALE: self.counts.stale}
+        if self._empty is not None and not counts.get(status):
+            rows = self._empty.empty_table()
+        else:
+            key = ("status", status, self._rows.get_name(), self._rows.schema())
+            sql = self._backend.sql(lambda: compare.with_status(self._rows, status), key)
+            rows = self._backend.fetch(sql)
+            self._empty = rows.schema
         return pl.DataFrame(self._presented(rows, changed=status == compare.STALE))
 
     def _presented(self, rows: pa.Table, *, changed: bool) -> pa.Table:

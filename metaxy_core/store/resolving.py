@@ -186,7 +186,8 @@ class Resolution:
 
         def nothing() -> tuple[ir.Table, pa.Schema]:
             expression = self._compared(inputs, None).limit(0)
-            sql = with_numbers(self._backend.sql(lambda: expression), inputs.numbers)
+            columns = expression.drop(sc.STATUS)
+            sql = with_numbers(self._backend.sql(lambda: columns), inputs.numbers)
             return expression, snapshot.fetch(sql).schema
 
         rows, schema = _nothings.get(key, nothing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING
 
@@ -122,11 +122,8 @@ class SettledLog:
     ) -> Examination | None:
         """What is to be looked at after something that was found; None where that is void."""
         if whole.now is not None and known.same_commits(whole.now):
-            return (
-                None
-                if known.awaited
-                else replace(whole, settled=known, examined=known.left, commits=0)
-            )
+            nothing_since = replace(whole, settled=known, examined=known.left, commits=0)
+            return None if known.awaited else nothing_since
         arrived = self._arrived(snapshot, plan, known) if known.awaited else known
         if arrived is None:
             return None
@@ -202,19 +199,16 @@ class SettledLog:
         found: ir.Table,
     ) -> None:
         """Keep the records that are left now, and those that others left which still count."""
-        table = sc.left_table(plan.definition.table)
-        left = _left_rows(plan, found, awaits=bool(settled.awaited))
-        numbers = {SINCE: settled.through}
+        table, awaits = sc.left_table(plan.definition.table), bool(settled.awaited)
+        left = _left_rows(plan, found, awaits=awaits)
+        key: Hashable = ("left", plan.grain, awaits, found.get_name(), found.schema())
         known = transaction.table(table) if others else None
         if known is not None:
             kept = known.filter(known[sc.COMMIT].isin([each.through for each in others]))
             left = left.union(kept.select(*left.columns).cast(left.schema()))
-        key = (
-            None
-            if known is not None
-            else ("left", plan.grain, bool(settled.awaited), found.get_name(), found.schema())
-        )
-        transaction.replace(table, with_numbers(self._backend.sql(lambda: left, key), numbers))
+            key = None
+        sql = self._backend.sql(lambda: left, key)
+        transaction.replace(table, with_numbers(sql, {SINCE: settled.through}))
 
     def _replace_all(
         self, transaction: Transaction, plan: FeaturePlan, settled: Sequence[Settled]

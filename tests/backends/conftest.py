@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import metaxy_core as mx
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
 
 Opened = Callable[[], mx.MetadataStore]
 
@@ -91,3 +95,11 @@ def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.
     folder.mkdir()
     with kind.opened_at(folder, store) as over:
         yield over
+
+
+@pytest.fixture
+def videos(project: Project) -> type[mx.Feature]:
+    """The root of the suite, with ten records."""
+    feature = project.feature("video")
+    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
+    return feature

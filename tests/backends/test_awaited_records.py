@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -17,8 +16,9 @@ import pyarrow.compute as pc
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.store.settling import LIMITS
+from metaxy_core.store.settling import LIMITS, Limits
 from metaxy_core.store.tables import SETTLED
+from tests.backends.limits import limited
 from tests.backends.test_settled_commits import lose
 
 if TYPE_CHECKING:
@@ -29,24 +29,16 @@ Opened = Callable[[], mx.MetadataStore]
 
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
-    before = asdict(LIMITS)
-    vars(LIMITS).update(
+    none_left = Limits(
         rows=0, share=math.inf, candidates=math.inf, left=0.0, awaiting=0.0, before=2
     )
-    yield
-    vars(LIMITS).update(before)
+    with limited(none_left):
+        yield
 
 
 @pytest.fixture
-def video(project: Project) -> type[mx.Feature]:
-    feature = project.feature("video")
-    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
-    return feature
-
-
-@pytest.fixture
-def copy(project: Project, video: type[mx.Feature]) -> type[mx.Feature]:
-    return project.feature("copy", deps=[video])
+def copy(project: Project, videos: type[mx.Feature]) -> type[mx.Feature]:
+    return project.feature("copy", deps=[videos])
 
 
 def awaited(store: mx.MetadataStore) -> list[int]:
@@ -79,7 +71,7 @@ def test_a_whole_increment_that_was_written_is_settled_without_a_look(
     assert awaited(project.store) == [0]
 
 
-def test_it_may_come_in_pieces_and_in_any_order(project: Project, video: type, copy: type) -> None:
+def test_it_may_come_in_pieces_and_in_any_order(project: Project, videos: type, copy: type) -> None:
     pieces = list(project.store.resolve_update(copy).batches(3))
     for piece in reversed(pieces):
         project.store.write(copy, piece)
@@ -109,19 +101,19 @@ def test_what_is_left_after_some_was_written_is_awaited_in_turn(
 
 
 def test_a_change_upstream_while_work_is_done_is_found(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     increment = project.store.resolve_update(copy)
-    project.store.write(video, project.samples(v1="b", v11="a"))
+    project.store.write(videos, project.samples(v1="b", v11="a"))
     project.store.write(copy, increment.new)
     lose(project.store, "copy", "id", "v3")
     assert project.counts(copy) == mx.Counts(new=1, stale=1)
 
 
-def test_a_change_between_two_pieces_is_found(project: Project, video: type, copy: type) -> None:
+def test_a_change_between_two_pieces_is_found(project: Project, videos: type, copy: type) -> None:
     first, *rest = project.store.resolve_update(copy).batches(3)
     project.store.write(copy, first)
-    project.store.write(video, project.samples(**{str(first["id"][0]): "b"}))
+    project.store.write(videos, project.samples(**{str(first["id"][0]): "b"}))
     for piece in rest:
         project.store.write(copy, piece)
     lose(project.store, "copy", "id", rest[0]["id"][0])
@@ -131,16 +123,16 @@ def test_a_change_between_two_pieces_is_found(project: Project, video: type, cop
 
 
 def test_of_a_change_after_the_work_only_its_records_are_compared(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     project.process(copy)
-    project.store.write(video, project.samples(**{f"v{i}": "b" for i in range(4)}))
+    project.store.write(videos, project.samples(**{f"v{i}": "b" for i in range(4)}))
     lose(project.store, "copy", "id", "v7")
     for _ in range(2):
         assert project.process(copy) == mx.Counts(stale=4)
-        project.store.write(video, project.samples(**{f"v{i}": "c" for i in range(4)}))
+        project.store.write(videos, project.samples(**{f"v{i}": "c" for i in range(4)}))
         assert project.counts(copy) == mx.Counts(stale=4)
-        project.store.write(video, project.samples(**{f"v{i}": "d" for i in range(4)}))
+        project.store.write(videos, project.samples(**{f"v{i}": "d" for i in range(4)}))
 
 
 def test_the_right_number_of_other_records_settles_nothing(project: Project, copy: type) -> None:
@@ -158,10 +150,10 @@ def test_a_record_written_twice_is_not_two_records(project: Project, copy: type)
     assert project.counts(copy) == mx.Counts(new=2)
 
 
-def test_versions_that_two_records_exchanged_settle_nothing(project: Project, video: type) -> None:
+def test_versions_that_two_records_exchanged_settle_nothing(project: Project, videos: type) -> None:
     """As a join that went wrong would; the ids and the versions are all there, one by one."""
-    project.store.write(video, project.samples(v0="b"))
-    copy = project.feature("copy", deps=[video])
+    project.store.write(videos, project.samples(v0="b"))
+    copy = project.feature("copy", deps=[videos])
     rows = project.store.resolve_update(copy).new.sort("id")
     names = [name for name in rows.columns if name.startswith("metaxy_")]
     swapped = rows.with_columns(pl.concat([rows[name][1:2], rows[name][:1], rows[name][2:]])
@@ -179,20 +171,20 @@ def test_a_deletion_among_the_pieces_settles_nothing(project: Project, copy: typ
     assert project.counts(copy) == mx.Counts(new=1)
 
 
-def test_rows_erased_later_are_noticed(project: Project, video: type, copy: type) -> None:
+def test_rows_erased_later_are_noticed(project: Project, videos: type, copy: type) -> None:
     project.process(copy)
     project.store.delete(copy, filters="id = 'v3'", hard=True)
     assert project.counts(copy) == mx.Counts(new=1)
 
 
 def test_orphans_do_not_keep_the_work_from_being_settled(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     project.process(copy)
     assert not project.counts(copy)
     LIMITS.left = 0.4
-    project.store.delete(video, filters="id = 'v5'")
-    project.store.write(video, project.samples(**{f"v{i}": "b" for i in range(4)}))
+    project.store.delete(videos, filters="id = 'v5'")
+    project.store.write(videos, project.samples(**{f"v{i}": "b" for i in range(4)}))
     increment = project.store.resolve_update(copy)
     assert increment.counts == mx.Counts(stale=4, orphaned=1)
     project.store.write(copy, increment.stale)
@@ -202,14 +194,14 @@ def test_orphans_do_not_keep_the_work_from_being_settled(
 
 
 def test_what_is_left_for_good_does_not_keep_later_work_from_being_settled(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     project.process(copy)
-    project.store.delete(video, filters="id = 'v9'")
+    project.store.delete(videos, filters="id = 'v9'")
     LIMITS.left = 0.2
     assert project.counts(copy) == mx.Counts(orphaned=1)
     for version in "bcd":
-        project.store.write(video, project.samples(**{f"v{i}": version for i in range(8)}))
+        project.store.write(videos, project.samples(**{f"v{i}": version for i in range(8)}))
         increment = project.store.resolve_update(copy)
         assert increment.counts == mx.Counts(stale=8, orphaned=1)
         project.store.write(copy, increment.stale)
@@ -221,18 +213,18 @@ def test_what_is_left_for_good_does_not_keep_later_work_from_being_settled(
 
 @pytest.mark.parametrize("other", ["expansion", "renamed id"])
 def test_records_written_under_another_definition_are_not_those_that_are_awaited(
-    project: Project, video: type, copy: type, other: str
+    project: Project, videos: type, copy: type, other: str
 ) -> None:
     """The ids and the provenance are the same, but not what they are those of."""
     rows = project.store.resolve_update(copy).new
     if other == "expansion":
-        dep = mx.FeatureDep(feature=video, lineage=mx.expansion(on=["id"]))
+        dep = mx.FeatureDep(feature=videos, lineage=mx.expansion(on=["id"]))
         branch = project.feature("copy", ids=["id", "number"], deps=[dep])
     else:
-        dep = mx.FeatureDep(feature=video, rename={"id": "key"})
+        dep = mx.FeatureDep(feature=videos, rename={"id": "key"})
         branch = project.feature("copy", ids=["key"], deps=[dep])
     assert project.counts(branch) == mx.Counts(new=10)
-    project.feature("copy", deps=[video])
+    project.feature("copy", deps=[videos])
     project.store.write("copy", rows)
     if other == "expansion":
         branch = project.feature("copy", ids=["id", "number"], deps=[dep])
@@ -242,18 +234,18 @@ def test_records_written_under_another_definition_are_not_those_that_are_awaited
     assert (counts.new, counts.stale) == (10, 0)
 
 
-def test_changed_code_awaits_other_records(project: Project, video: type, copy: type) -> None:
+def test_changed_code_awaits_other_records(project: Project, videos: type, copy: type) -> None:
     rows = project.store.resolve_update(copy).new
-    bumped = project.feature("copy", fields={"default": "2"}, deps=[video])
+    bumped = project.feature("copy", fields={"default": "2"}, deps=[videos])
     assert project.counts(bumped) == mx.Counts(new=10)
-    copy = project.feature("copy", deps=[video])
+    copy = project.feature("copy", deps=[videos])
     project.store.write(copy, rows)
-    bumped = project.feature("copy", fields={"default": "2"}, deps=[video])
+    bumped = project.feature("copy", fields={"default": "2"}, deps=[videos])
     assert project.counts(bumped) == mx.Counts(stale=10)
 
 
-def test_the_parents_of_an_expansion_are_awaited(project: Project, video: type) -> None:
-    dep = mx.FeatureDep(feature=video, lineage=mx.expansion(on=["id"]))
+def test_the_parents_of_an_expansion_are_awaited(project: Project, videos: type) -> None:
+    dep = mx.FeatureDep(feature=videos, lineage=mx.expansion(on=["id"]))
     crop = project.feature("crop", ids=["id", "number"], deps=[dep])
     first, second = project.store.resolve_update(crop).batches(6)
     project.store.write(crop, first.join(pl.DataFrame({"number": [1, 2]}), how="cross"))
@@ -261,7 +253,7 @@ def test_the_parents_of_an_expansion_are_awaited(project: Project, video: type) 
     project.store.write(crop, childless, processed=second)
     lose(project.store, "metaxy__parents__crop", "id", "v3")
     assert not project.counts(crop)
-    project.store.write(video, project.samples(v1="b"))
+    project.store.write(videos, project.samples(v1="b"))
     assert project.counts(crop) == mx.Counts(stale=1)
 
 

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,9 @@ import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.store.settling import LIMITS
+from metaxy_core.store.settling import Limits
 from metaxy_core.store.tables import COMMITS, SETTLED
+from tests.backends.limits import limited
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -32,23 +32,14 @@ PEER = Path(__file__).with_name("peer.py")
 @pytest.fixture(autouse=True)
 def _few_rows() -> Iterator[None]:
     """Candidates are looked for in small tables too."""
-    before = asdict(LIMITS)
-    vars(LIMITS).update(rows=0, share=0.4, left=1.0, awaiting=0.0, before=2)
-    yield
-    vars(LIMITS).update(before)
+    with limited(Limits(rows=0, share=0.4, left=1.0, awaiting=0.0, before=2)):
+        yield
 
 
 @pytest.fixture
-def video(project: Project) -> type[mx.Feature]:
-    feature = project.feature("video")
-    project.process(feature, project.samples(**{f"v{i}": "a" for i in range(10)}))
-    return feature
-
-
-@pytest.fixture
-def copy(project: Project, video: type[mx.Feature]) -> type[mx.Feature]:
+def copy(project: Project, videos: type[mx.Feature]) -> type[mx.Feature]:
     """A feature of which every record is up to date, as is known."""
-    feature = project.feature("copy", deps=[video])
+    feature = project.feature("copy", deps=[videos])
     project.process(feature)
     assert not project.counts(feature)
     return feature
@@ -81,36 +72,36 @@ def test_where_nothing_was_done_no_table_of_records_is_read(project: Project, co
 
 
 def test_of_a_change_only_the_records_that_it_touched_are_compared(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     lose(project.store, "copy", "id", "v3")
-    project.store.write(video, project.samples(v1="b"))
+    project.store.write(videos, project.samples(v1="b"))
     assert project.counts(copy) == mx.Counts(stale=1)
 
 
-def test_a_deletion_is_a_change(project: Project, video: type, copy: type) -> None:
+def test_a_deletion_is_a_change(project: Project, videos: type, copy: type) -> None:
     lose(project.store, "copy", "id", "v3")
-    project.store.delete(video, filters="id = 'v5'")
+    project.store.delete(videos, filters="id = 'v5'")
     assert project.store.resolve_update(copy).orphaned["id"].to_list() == ["v5"]
 
 
 def test_what_was_done_is_settled_once_it_was_looked_at(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
-    project.store.write(video, project.samples(v1="b", v11="a"))
+    project.store.write(videos, project.samples(v1="b", v11="a"))
     assert project.process(copy) == mx.Counts(new=1, stale=1)
     assert not project.counts(copy)
     lose(project.store, "copy", "id", "v1")
     assert not project.counts(copy)
 
 
-def test_changed_code_is_compared_with_everything(project: Project, video: type) -> None:
-    copy = project.feature("copy", deps=[video])
+def test_changed_code_is_compared_with_everything(project: Project, videos: type) -> None:
+    copy = project.feature("copy", deps=[videos])
     project.process(copy)
     project.counts(copy)
-    bumped = project.feature("copy", fields={"default": "2"}, deps=[video])
+    bumped = project.feature("copy", fields={"default": "2"}, deps=[videos])
     assert project.counts(bumped) == mx.Counts(stale=10)
-    again = project.feature("copy", deps=[video])
+    again = project.feature("copy", deps=[videos])
     assert not project.counts(again)
 
 
@@ -129,27 +120,27 @@ def test_code_bumped_upstream_blocks_what_was_settled(project: Project) -> None:
 
 @pytest.mark.parametrize("erase", ["hard", "compact"])
 def test_after_rows_were_erased_everything_is_compared(
-    project: Project, video: type, copy: type, erase: str
+    project: Project, videos: type, copy: type, erase: str
 ) -> None:
-    project.store.write(video, project.samples(v1="b"))
+    project.store.write(videos, project.samples(v1="b"))
     project.process(copy)
     assert not project.counts(copy)
     lose(project.store, "copy", "id", "v3")
     if erase == "hard":
-        project.store.delete(video, filters="id = 'v5'", hard=True)
+        project.store.delete(videos, filters="id = 'v5'", hard=True)
     else:
-        project.store.compact(video)
+        project.store.compact(videos)
     assert project.counts(copy) == mx.Counts(new=1, orphaned=int(erase == "hard"))
 
 
 def test_a_commit_that_arrives_late_is_not_overlooked(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     """A writer on another machine took its number before others, and commits after them."""
-    project.store.write(video, project.samples(v1="b"))
+    project.store.write(videos, project.samples(v1="b"))
     project.process(copy)
-    early = project.store.write(video, project.samples(v2="b"))
-    later = project.store.write(video, project.samples(v3="b"))
+    early = project.store.write(videos, project.samples(v2="b"))
+    later = project.store.write(videos, project.samples(v3="b"))
     store = project.store
     catalog = store._parts.catalog
     with store.backend.snapshot() as snapshot:
@@ -175,9 +166,9 @@ def test_a_commit_that_arrives_late_is_not_overlooked(
 
 
 def test_a_record_that_always_fails_does_not_keep_the_others_from_being_settled(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
-    project.store.write(video, project.samples(v1="b", v2="b", v3="b"))
+    project.store.write(videos, project.samples(v1="b", v2="b", v3="b"))
     increment = project.store.resolve_update(copy)
     project.store.write(copy, increment.stale.filter(pl.col("id") != "v2"))
     for _ in range(2):
@@ -189,18 +180,18 @@ def test_a_record_that_always_fails_does_not_keep_the_others_from_being_settled(
 
 
 def test_with_a_limit_or_a_filter_nothing_is_settled(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
-    project.store.write(video, project.samples(v1="b", v2="b"))
+    project.store.write(videos, project.samples(v1="b", v2="b"))
     assert project.store.resolve_update(copy, limit=1).counts == mx.Counts(stale=1)
     assert not project.store.resolve_update(copy, filters="id = 'v9'").counts
     assert project.counts(copy) == mx.Counts(stale=2)
 
 
 def test_what_failed_too_often_is_left_and_comes_back(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
-    project.store.write(video, project.samples(v1="b", v2="b"))
+    project.store.write(videos, project.samples(v1="b", v2="b"))
     project.store.record_failure(copy, ["v1"], "out of memory")
     found = project.store.resolve_update(copy, max_attempts=1)
     assert (found.counts, found.failed) == (mx.Counts(stale=1), 1)
@@ -299,9 +290,12 @@ def test_what_was_left_under_other_ids_does_not_get_in_the_way(project: Project)
 
 
 def test_an_answer_holds_where_it_cannot_be_remembered(
-    project: Project, video: type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    project: Project,
+    videos: type,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    copy = project.feature("copy", deps=[video])
+    copy = project.feature("copy", deps=[videos])
 
     def full(*_: object) -> None:
         raise OSError("no space left on device")
@@ -319,22 +313,22 @@ def test_an_answer_holds_where_it_cannot_be_remembered(
 
 
 def test_rows_before_a_rewrite_of_all_records_are_not_read(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
     everything = {f"v{i}": "b" for i in range(10)}
-    project.store.write(video, project.samples(**everything))
+    project.store.write(videos, project.samples(**everything))
     lose(project.store, "video", "metaxy_commit", 1)
-    project.store.write(video, project.samples(v1="c"))
+    project.store.write(videos, project.samples(v1="c"))
     assert project.process(copy) == mx.Counts(stale=10)
     assert not project.counts(copy)
 
 
 def test_a_rewrite_of_most_records_hides_none_of_the_others(
-    project: Project, video: type, copy: type
+    project: Project, videos: type, copy: type
 ) -> None:
-    project.store.write(video, project.samples(**{f"v{i}": "b" for i in range(1, 10)}))
+    project.store.write(videos, project.samples(**{f"v{i}": "b" for i in range(1, 10)}))
     assert project.counts(copy) == mx.Counts(stale=9)
-    project.store.write(video, project.samples(v10="a"))
+    project.store.write(videos, project.samples(v10="a"))
     assert project.counts(copy) == mx.Counts(new=1, stale=9)
 
 
@@ -382,16 +376,16 @@ def test_what_a_branch_did_is_no_rewrite_without_its_fallback(
 
 @pytest.mark.needs("files")
 def test_a_store_that_is_replaced_by_another_is_read_anew(
-    project: Project, video: type, copy: type, opened: Opened, tmp_path: Path
+    project: Project, videos: type, copy: type, opened: Opened, tmp_path: Path
 ) -> None:
     """The copy has as many commits as what it replaces, but others."""
     (store,) = tmp_path.glob("*.duckdb")
     backup = tmp_path / "backup"
     shutil.copyfile(store, backup)
-    project.store.write(video, project.samples(v1="b"))
+    project.store.write(videos, project.samples(v1="b"))
     assert project.counts(copy) == mx.Counts(stale=1)
     shutil.copyfile(backup, store)
-    opened().delete(video, filters="id = 'v2'")
+    opened().delete(videos, filters="id = 'v2'")
     assert project.counts(copy) == mx.Counts(orphaned=1)
 
 
@@ -405,20 +399,20 @@ def test_what_is_settled_is_known_to_who_opens_the_store_later(
 
 @pytest.mark.needs("durable")
 def test_a_store_notices_what_another_object_did_to_it(
-    project: Project, video: type, copy: type, opened: Opened
+    project: Project, videos: type, copy: type, opened: Opened
 ) -> None:
     other = opened()
-    other.write(video, project.samples(v1="b"))
+    other.write(videos, project.samples(v1="b"))
     assert project.counts(copy) == mx.Counts(stale=1)
     other.write(copy, other.resolve_update(copy).stale)
     assert not project.counts(copy)
-    other.write(video, project.samples(v2="b"))
+    other.write(videos, project.samples(v2="b"))
     assert project.counts(copy) == mx.Counts(stale=1)
 
 
 @pytest.mark.needs("durable")
 def test_a_write_that_is_taken_back_is_not_remembered(
-    project: Project, video: type, copy: type, monkeypatch: pytest.MonkeyPatch
+    project: Project, videos: type, copy: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = project.store._parts.catalog.add
 
@@ -430,9 +424,9 @@ def test_a_write_that_is_taken_back_is_not_remembered(
     with monkeypatch.context() as patched:
         patched.setattr(project.store._parts.catalog, "add", broken)
         with pytest.raises(InterruptedError):
-            project.store.write(video, project.samples(v1="b"))
+            project.store.write(videos, project.samples(v1="b"))
     assert not project.counts(copy)
-    project.store.write(video, project.samples(v2="b"))
+    project.store.write(videos, project.samples(v2="b"))
     assert project.store.resolve_update(copy).stale["id"].to_list() == ["v2"]
 
 
@@ -450,7 +444,7 @@ def test_over_a_production_store_nothing_is_remembered(
 
 @pytest.mark.needs("processes")
 def test_processes_that_change_process_and_break_off_at_once_lose_nothing(
-    project: Project, video: type, copy: type, opened: Opened, kind, tmp_path: Path
+    project: Project, videos: type, copy: type, opened: Opened, kind, tmp_path: Path
 ) -> None:
     """Each changes records, does part of the work, and is killed between a write and a look."""
     commands = [[sys.executable, PEER, kind.name, tmp_path, str(seed)] for seed in range(3)]

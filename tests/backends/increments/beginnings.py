@@ -13,9 +13,10 @@ from typing import Final
 
 from metaxy_core.store.backends.duckdb import DuckDBBackend
 from metaxy_core.store.settling import Limits
+from tests.backends.limits import limited
 
 from .graphs import random_releases
-from .world import EAGER, STRICT, WAITING, World, limited
+from .world import EAGER, STRICT, WAITING, World
 
 BEGINNINGS: Final = 8  # of each graph
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
 import polars as pl
 
 import metaxy_core as mx
-from metaxy_core.store.settling import LIMITS, Limits
+from metaxy_core.store.settling import Limits
 
 from .definitions import Feature, Over, graph_of
 from .graphs import FIELDS, IDS
@@ -303,17 +302,6 @@ class World:
 
     def tell(self, *what: Any) -> None:
         self.story.append(" ".join(map(str, what)))
-
-
-@contextmanager
-def limited(limits: Limits) -> Iterator[None]:
-    """Stores look for candidates under other conditions for a while."""
-    before = asdict(LIMITS)
-    try:
-        vars(LIMITS).update(asdict(limits))
-        yield
-    finally:
-        vars(LIMITS).update(before)
 
 
 def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
