@@ -14,6 +14,8 @@ import pytest
 import metaxy_core as mx
 import metaxy_dagster as mxd
 
+collect_ignore_glob = ["*_project.py"]  # loaded by processes that tests start
+
 
 class Lab:
     """A store, a Dagster instance, and short words for what nearly every test does."""
