@@ -10,6 +10,7 @@ import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from metaxy_core.config import Config
 from metaxy_core.definition import FeatureDefinition
 from metaxy_dagster.automation import on_upstream_change
 from metaxy_dagster.components.attributes import strict_model, with_known_keys
@@ -18,9 +19,13 @@ from metaxy_dagster.components.building import ComponentBuild
 from metaxy_dagster.components.compute import ResolvedComputes, to_computes
 from metaxy_dagster.components.references import References
 from metaxy_dagster.components.scaffolding import MetaxyScaffolder
-from metaxy_dagster.components.stores import ResolvedStore, project_config, store_resource
+from metaxy_dagster.components.stores import (
+    ResolvedStore,
+    project_config,
+    store_resource,
+    store_resources,
+)
 from metaxy_dagster.components.translation import TranslatedNames
-from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.resource import IO_MANAGER_KEY, STORE_KEY
 from metaxy_dagster.translator import MetaxyTranslator
 
@@ -172,8 +177,8 @@ class MetaxyComponent(dg.Component, dg.Resolvable, dg.Model):
         names = self.base_translator()
         return names if self.translation is None else TranslatedNames(names, self.translation)
 
-    def _resources(self, context: dg.ComponentLoadContext, config: Any) -> dict[str, Any]:
+    def _resources(self, context: dg.ComponentLoadContext, config: Config) -> dict[str, Any]:
         if self.store is None:
             return {}
         store = store_resource(self.store, context.project_root, config)
-        return {self.store_key: store, self.io_manager_key: MetaxyIOManager(store=store)}
+        return store_resources(store, self.store_key, self.io_manager_key)

@@ -1,5 +1,7 @@
 """The store of a component: a database file of the project, or one that metaxy.toml names."""
 
+import functools
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config, StoreConfig
 from metaxy_core.store.backends.duckdb import MEMORY
 from metaxy_dagster.components.attributes import Attributes
 from metaxy_dagster.errors import InvalidComponent
+from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.resource import MetaxyStoreResource
 
 
@@ -85,6 +88,31 @@ def store_resource(said: str | Store, root: Path, config: Config) -> MetaxyStore
     if said == MEMORY or "/" in said or Path(said).suffix:
         return Store(said).resource(root)
     return MetaxyStoreResource.from_config(config, said)
+
+
+def store_resources(
+    resource: MetaxyStoreResource, store_key: str, io_manager_key: str
+) -> dict[str, Any]:
+    """A store and its IO manager as resources; components with the same store share them.
+
+    Args:
+        resource: the store.
+        store_key: key of the store.
+        io_manager_key: key of the IO manager.
+    """
+    store = _shared(resource.model_dump_json())
+    return {store_key: store, io_manager_key: _io_manager(resource.model_dump_json())}
+
+
+@functools.cache
+def _shared(said: str) -> MetaxyStoreResource:
+    """One object for equal stores: Dagster takes two objects under one key for a contradiction."""
+    return MetaxyStoreResource(**json.loads(said))
+
+
+@functools.cache
+def _io_manager(said: str) -> MetaxyIOManager:
+    return MetaxyIOManager(store=_shared(said))
 
 
 def resolved_store(context: dg.ResolutionContext, given: Any) -> str | Store | None:
