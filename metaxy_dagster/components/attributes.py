@@ -1,4 +1,4 @@
-"""A mapping in a component's YAML is read strictly, so that a slip of the pen is no silent default."""
+"""A mapping in a component's YAML is read strictly: a slip of the pen is no silent default."""
 
 import functools
 from collections.abc import Mapping, Sequence

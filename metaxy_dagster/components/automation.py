@@ -97,7 +97,7 @@ class Sensor(Attributes):
         """A sensor is of one kind."""
         if (self.upstream_change is None) == (self.increment_partitions is None):
             raise InvalidComponent.from_attribute(
-                "sensors", self.given(), "each sensor either upstream_change or increment_partitions"
+                "sensors", self.given(), "either upstream_change or increment_partitions in each"
             )
 
 

@@ -118,9 +118,9 @@ class ComponentBuild:
                 listed.add(FeatureKey(each.increment_partitions.feature))
                 found += self._partitions(each.increment_partitions)
         for feature, several in self.computed.items():
-            if any(each.batch_size is not None for each in several):
-                if FeatureKey(feature) not in listed:
-                    found += self._partitions(IncrementPartitions(feature))
+            batched = any(each.batch_size is not None for each in several)
+            if batched and FeatureKey(feature) not in listed:
+                found += self._partitions(IncrementPartitions(feature))
         return found
 
     def _partitions(self, said: IncrementPartitions) -> list[dg.SensorDefinition]:

@@ -58,7 +58,7 @@ class Store(Attributes):
 
 
 def project_config(root: Path) -> Config:
-    """The metaxy.toml of a dg project: the one that METAXY_CONFIG names, or is in its root or above.
+    """The metaxy.toml of a dg project: what METAXY_CONFIG names, or the one in its root or above.
 
     Args:
         root: of the project.

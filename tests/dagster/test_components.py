@@ -493,7 +493,7 @@ def test_a_function_that_cannot_be_used_is_named_with_its_feature(project, compu
     [
         ("store: ':memory:'", ["store.database", "':memory:'", "a file"]),
         ("store: prod", ["'prod'"]),
-        ("sensors: [{}]", ["sensors", "either upstream_change or increment_partitions"]),
+        ("sensors: [{}]", ["sensors", "either upstream_change or"]),
         (
             "sensors: [{upstream_change: {of: media/text, default_status: started}}]",
             ["default_status", "RUNNING or STOPPED"],
