@@ -79,8 +79,8 @@ class AssetDesign:
         config = launch_config(functions, settings.limit, feature)
         ins = asset_ins(feature, functions, settings, options.get("ins", {}))
         partitions = asset_partitions(feature, _key(feature, settings, options), settings)
-        if partitions is not None and "partitions_def" in options:
-            raise InvalidOptions.from_partitions(feature, partitions.definition)
+        if partitions is not None:
+            _check_partitions(feature, partitions, options)
         return cls(feature, work, samples, config, ins, partitions, settings, options)
 
     @property
@@ -190,6 +190,14 @@ def _key(feature: FeatureName, settings: Settings, options: AssetOptions) -> dg.
         path[-1] = options["name"]
     prefix = options.get("key_prefix", ())
     return dg.AssetKey([*([prefix] if isinstance(prefix, str) else prefix), *path])
+
+
+def _check_partitions(feature: FeatureName, partitions: Partitions, options: AssetOptions) -> None:
+    if "partitions_def" in options:
+        raise InvalidOptions.from_partitions(feature, partitions.definition)
+    policy = options.get("backfill_policy")
+    if policy is not None and policy.max_partitions_per_run != 1:
+        raise InvalidOptions.from_backfill_policy(feature, policy)
 
 
 def _check_parameters(

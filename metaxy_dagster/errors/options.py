@@ -38,6 +38,14 @@ class InvalidOptions(AssetError):
         )
 
     @classmethod
+    def from_backfill_policy(cls, asset: str, policy: object) -> Self:
+        """A run would have several partitions that stand for other records each."""
+        return cls(
+            f"Asset {asset!r} has backfill_policy={policy!r}, and a run of buckets= or batch_size= "
+            f"handles one partition; drop backfill_policy=, or buckets= to compute all in one run."
+        )
+
+    @classmethod
     def from_graphs(cls, call: str, first: object, second: object) -> Self:
         """Features do not belong together."""
         return cls(
