@@ -157,12 +157,17 @@ class AssetDesign:
             context: of the step.
             arguments: what Dagster gives.
             store: the store.
+
+        Raises:
+            InvalidOptions: the asset has partitions, and the run is not about one of them.
         """
         request, rest = self.config.parted(arguments)
         part = slice_where(self.feature, self.settings.where) & run_slice(context, self.feature)
         request = replace(request, part=part)
         if self.partitions is None:
             return request, rest
+        if not context.has_partition_key:
+            raise InvalidOptions.from_no_partition(self.feature)
         members = self.partitions.members(context.partition_key, self.feature, store)
         return replace(request, partition=context.partition_key, among=members), rest
 

@@ -46,6 +46,15 @@ class InvalidOptions(AssetError):
         )
 
     @classmethod
+    def from_no_partition(cls, asset: str) -> Self:
+        """A run does not say which partition it is about, or names several."""
+        return cls(
+            f"A run of asset {asset!r} handles one partition, and this one has none or several; "
+            f"launch it for a partition. A sensor or schedule is told so by partition_keys=[...]; "
+            f"batches are launched by increment_partitions_sensor."
+        )
+
+    @classmethod
     def from_graphs(cls, call: str, first: object, second: object) -> Self:
         """Features do not belong together."""
         return cls(

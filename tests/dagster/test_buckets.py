@@ -195,3 +195,10 @@ def test_a_run_of_several_buckets_is_refused_before_it_starts(media):
 
     with pytest.raises(mxd.AssetError, match="backfill_policy=.*a run of buckets= .* one partition"):
         mxd.metaxify(media.Transcript, buckets=4, backfill_policy=policy)(lambda increment: None)
+
+
+def test_a_run_without_a_partition_is_told_how_to_get_one(lab, media, clips):
+    lab.run(clips)
+
+    with pytest.raises(mxd.AssetError, match=r"'example/transcript' .* partition_keys="):
+        lab.run(lab.transcript(media, buckets=4))
