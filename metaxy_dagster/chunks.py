@@ -202,7 +202,7 @@ class _Ops:
                     },
                 )
                 release(store, owner_of(context.run.run_id, context), context.log.warning)
-                store.forget_batches(feature, plan.name)
+                output.done = lambda: store.forget_batches(feature, plan.name)
                 output.opened = opened.pop_all()
             return output
 

@@ -113,6 +113,7 @@ class IncrementOutput:
         tally: what there is to do; complete when ``frames`` is exhausted.
         orphaned: gives the orphaned records, when ``frames`` is exhausted.
         deletes_orphans: whether they are to be deleted.
+        done: what remains to be done when all is written and told.
         opened: what has to be closed at the end.
         started: ``time.monotonic()`` at the beginning.
         commits: what other steps wrote before.
@@ -125,6 +126,7 @@ class IncrementOutput:
     tally: Tally = field(default_factory=Tally)
     orphaned: Callable[[], pl.DataFrame | None] = lambda: None
     deletes_orphans: bool = False
+    done: Callable[[], object] = lambda: None
     opened: ExitStack = field(default_factory=ExitStack)
     started: float = field(default_factory=time.monotonic)
     commits: Sequence[Commit] = ()
