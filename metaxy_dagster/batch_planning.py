@@ -96,9 +96,7 @@ def planned_batches(
     if len(opened) < most and work.height:
         room = most - len(opened)
         prefix = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-"
-        store.plan_batches(
-            feature, plan, work, size=size, most=room, prefix=prefix, note=upstream
-        )
+        store.plan_batches(feature, plan, work, size=size, most=room, prefix=prefix, note=upstream)
     batches = store.batches(feature, plan)
     return PlannedBatches(
         open=tuple(batch.key for batch in batches),

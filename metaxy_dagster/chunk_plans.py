@@ -57,7 +57,9 @@ class ChunkPlan:
             store: the store.
             part: the slice that the asset holds; another asset's commits may be of the same run.
         """
-        made = [each for each in store.commits(self.feature) if each.materialization_id in self.runs]
+        made = [
+            each for each in store.commits(self.feature) if each.materialization_id in self.runs
+        ]
         if part and made:
             since = all_of(part.filters, f"metaxy_commit >= {made[-1].id}")
             rows = store.read(self.feature, columns=[sc.COMMIT], filters=since, history=True)

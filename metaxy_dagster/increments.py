@@ -69,9 +69,7 @@ class Tally:
     def add_again(self, increment: Increment) -> None:
         """Count records that have to be computed again in the same run."""
         found, before = increment.counts, self.counts
-        self.counts = replace(
-            before, new=before.new + found.new, stale=before.stale + found.stale
-        )
+        self.counts = replace(before, new=before.new + found.new, stale=before.stale + found.stale)
         self.changed.update(increment.changes)
 
     def __str__(self) -> str:
@@ -204,9 +202,7 @@ def _changed_meanwhile(
         yield from frames_of(feature, work(increment))
 
 
-def _upstream_commits(
-    feature: FeatureName, store: MetadataStore
-) -> Mapping[FeatureKey, CommitSet]:
+def _upstream_commits(feature: FeatureName, store: MetadataStore) -> Mapping[FeatureKey, CommitSet]:
     deps = [feature.other(dep.feature) for dep in feature.plan.deps]
     return store.commit_sets(*deps) if deps else {}
 

@@ -110,8 +110,8 @@ def _check_batches(feature: FeatureName, settings: Settings) -> None:
         )
     if settings.limit is not None:
         raise InvalidOptions(
-            f"{asset} and limit=, but what a run leaves of its batch is in no other one, and nobody "
-            f"would ask for it; drop limit=, and make batch_size= smaller."
+            f"{asset} and limit=, but what a run leaves of its batch is in no other one, and "
+            f"nobody would ask for it; drop limit=, and make batch_size= smaller."
         )
     if settings.orphans == "delete":
         raise InvalidOptions(
