@@ -27,7 +27,7 @@ class PlannedBatches:
 
     Attributes:
         open: keys of the batches that still hold work, or are worked on.
-        closed: keys of those that were forgotten, since all of their records are settled.
+        closed: keys of those that were forgotten: their records are settled, or planned anew.
         waiting: how many new and stale records are in no batch.
     """
 
@@ -43,10 +43,17 @@ def state_of(feature: FeatureName, store: MetadataStore) -> str:
         feature: the feature.
         store: the store; only its catalog is read.
     """
-    keys = [feature.key, *(dep.feature for dep in feature.plan.deps)]
-    sets = store.commit_sets(*(feature.other(key) for key in keys))
+    return _state(feature, store, [feature, *_upstream(feature)])
+
+
+def _state(feature: FeatureName, store: MetadataStore, of: Sequence[FeatureName]) -> str:
+    sets = store.commit_sets(*of)
     said = [(found.newest, found.commits, found.records) for found in sets.values()]
     return hashlib.sha256(repr((feature.versions.feature, said)).encode()).hexdigest()[:16]
+
+
+def _upstream(feature: FeatureName) -> list[FeatureName]:
+    return [feature.other(dep.feature) for dep in feature.plan.deps]
 
 
 def planned_batches(
@@ -58,8 +65,13 @@ def planned_batches(
     most: int,
     part: Slice = WHOLE,
     running: Sequence[str] = (),
+    succeeded: Sequence[str] = (),
 ) -> PlannedBatches:
     """Forget the batches that are settled, and plan further ones while there is room.
+
+    A batch whose run succeeded and whose records changed since is planned anew, under another key:
+    its own is not launched again. It is not where nothing came from upstream since it was planned,
+    since then its run left those records out, and would do so again.
 
     Args:
         feature: the feature.
@@ -69,10 +81,14 @@ def planned_batches(
         most: how many batches there may be at one time.
         part: the slice that the records are in.
         running: keys of the batches that are being worked on, and so are kept.
+        succeeded: keys of the batches that have a run which succeeded.
     """
+    upstream = _state(feature, store, _upstream(feature))
     work = resolved(store, feature, None, part).ids
-    known = [batch.key for batch in store.batches(feature, plan)]
-    kept = {*running, *_unsettled(feature, store, plan, work)}
+    batches = store.batches(feature, plan)
+    known = [batch.key for batch in batches]
+    changed = {batch.key for batch in batches if batch.note != upstream} & set(succeeded)
+    kept = {*running, *(_unsettled(feature, store, plan, work) - changed)}
     closed = [key for key in known if key not in kept]
     if closed:
         store.forget_batches(feature, plan, closed)
@@ -80,7 +96,7 @@ def planned_batches(
     if len(opened) < most and work.height:
         room = most - len(opened)
         prefix = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-"
-        store.plan_batches(feature, plan, work, size=size, most=room, prefix=prefix)
+        store.plan_batches(feature, plan, work, size=size, most=room, prefix=prefix, note=upstream)
     batches = store.batches(feature, plan)
     return PlannedBatches(
         open=tuple(batch.key for batch in batches),

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from metaxy_core import system_columns as sc
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.batches import Batch
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
+from metaxy_dagster.filtering import all_of
 from metaxy_dagster.increments import Tally
 from metaxy_dagster.requests import Request
 from metaxy_dagster.run_claims import owner_of
+from metaxy_dagster.slices import Slice
 
 KEPT: Final = dt.timedelta(days=7)
 """How long a run that failed may still be executed again from where it failed."""
@@ -47,12 +50,22 @@ class ChunkPlan:
             return 0.0
         return (dt.datetime.now(dt.UTC) - self.batches[0].planned_at).total_seconds()
 
-    def commits(self, store: MetadataStore) -> tuple[Commit, ...]:
-        """What its runs wrote, oldest first."""
-        made = (
+    def commits(self, store: MetadataStore, part: Slice) -> tuple[Commit, ...]:
+        """What its runs wrote, oldest first.
+
+        Args:
+            store: the store.
+            part: the slice that the asset holds; another asset's commits may be of the same run.
+        """
+        made = [
             each for each in store.commits(self.feature) if each.materialization_id in self.runs
-        )
-        return tuple(reversed(list(made)))
+        ]
+        if part and made:
+            since = all_of(part.filters, f"metaxy_commit >= {made[-1].id}")
+            rows = store.read(self.feature, columns=[sc.COMMIT], filters=since, history=True)
+            own = set(rows.to_arrow()[sc.COMMIT].unique().to_pylist())
+            made = [each for each in made if each.id in own]
+        return tuple(reversed(made))
 
     def tally(self, request: Request, left: Increment) -> Tally:
         """What there was to do.

@@ -185,7 +185,7 @@ class _Ops:
                 store = opened.enter_context(arguments[design.settings.store_key].open())
                 request, _ = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
-                commits = plan.commits(store)
+                commits = plan.commits(store, request.part)
                 left = replace(request, limit=None, force=None).resolved(feature, store, None)
                 output = IncrementOutput(
                     feature,
@@ -202,7 +202,7 @@ class _Ops:
                     },
                 )
                 release(store, owner_of(context.run.run_id, context), context.log.warning)
-                store.forget_batches(feature, plan.name)
+                output.done = lambda: store.forget_batches(feature, plan.name)
                 output.opened = opened.pop_all()
             return output
 

@@ -79,8 +79,8 @@ class AssetDesign:
         config = launch_config(functions, settings.limit, feature)
         ins = asset_ins(feature, functions, settings, options.get("ins", {}))
         partitions = asset_partitions(feature, _key(feature, settings, options), settings)
-        if partitions is not None and "partitions_def" in options:
-            raise InvalidOptions.from_partitions(feature, partitions.definition)
+        if partitions is not None:
+            _check_partitions(feature, partitions, options)
         return cls(feature, work, samples, config, ins, partitions, settings, options)
 
     @property
@@ -157,12 +157,17 @@ class AssetDesign:
             context: of the step.
             arguments: what Dagster gives.
             store: the store.
+
+        Raises:
+            InvalidOptions: the asset has partitions, and the run is not about one of them.
         """
         request, rest = self.config.parted(arguments)
         part = slice_where(self.feature, self.settings.where) & run_slice(context, self.feature)
         request = replace(request, part=part)
         if self.partitions is None:
             return request, rest
+        if not context.has_partition_key:
+            raise InvalidOptions.from_no_partition(self.feature)
         members = self.partitions.members(context.partition_key, self.feature, store)
         return replace(request, partition=context.partition_key, among=members), rest
 
@@ -190,6 +195,14 @@ def _key(feature: FeatureName, settings: Settings, options: AssetOptions) -> dg.
         path[-1] = options["name"]
     prefix = options.get("key_prefix", ())
     return dg.AssetKey([*([prefix] if isinstance(prefix, str) else prefix), *path])
+
+
+def _check_partitions(feature: FeatureName, partitions: Partitions, options: AssetOptions) -> None:
+    if "partitions_def" in options:
+        raise InvalidOptions.from_partitions(feature, partitions.definition)
+    policy = options.get("backfill_policy")
+    if policy is not None and policy.max_partitions_per_run != 1:
+        raise InvalidOptions.from_backfill_policy(feature, policy)
 
 
 def _check_parameters(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from types import ModuleType
 from typing import Any
 
@@ -223,15 +224,19 @@ def _held(
 
 def _check_shared(key: FeatureKey, several: Sequence[FeatureAsset]) -> None:
     """Several assets may feed one feature, each its own slice."""
-    if len(several) > 1:
-        shares = [
-            str(plain_value(spec.metadata, WHERE) or {})
-            for asset in several
-            for spec in specs_of(asset)
-            if feature_of(spec) == str(key)
-        ]
-        if "{}" in shares or len(set(shares)) < len(shares):
-            raise ContradictingAssets.from_assets(key, [title_of(asset) for asset in several])
+    shares = [
+        plain_value(spec.metadata, WHERE) or {}
+        for asset in several
+        for spec in specs_of(asset)
+        if feature_of(spec) == str(key)
+    ]
+    if len(several) > 1 and any(_overlap(*pair) for pair in combinations(shares, 2)):
+        raise ContradictingAssets.from_assets(key, [title_of(asset) for asset in several])
+
+
+def _overlap(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether a record can be in two slices."""
+    return all(first[column] == second[column] for column in first.keys() & second.keys())
 
 
 def _features_of(asset: FeatureAsset) -> set[FeatureKey]:

@@ -6,14 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 import pyarrow as pa
 
 from metaxy_core.errors import UnsupportedFrame
+from metaxy_core.keys import FeatureKey
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.commit_sets import CommitSet
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.increment import Counts, Increment
 from metaxy_dagster.feature_name import FeatureName
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 Log = Callable[[str], None]
+
+_MOST_PASSES: Final = 5
+"""Records that change upstream faster than they are computed are left to another run."""
 
 
 @dataclass
@@ -59,6 +65,12 @@ class Tally:
         self.claimed = increment.claimed
         self.changed.update(increment.changes)
         self.preview = self.preview or increment_preview(increment)
+
+    def add_again(self, increment: Increment) -> None:
+        """Count records that have to be computed again in the same run."""
+        found, before = increment.counts, self.counts
+        self.counts = replace(before, new=before.new + found.new, stale=before.stale + found.stale)
+        self.changed.update(increment.changes)
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name} {count}" for name, count in sorted(self.changed.items()))
@@ -99,6 +111,7 @@ class IncrementOutput:
         tally: what there is to do; complete when ``frames`` is exhausted.
         orphaned: gives the orphaned records, when ``frames`` is exhausted.
         deletes_orphans: whether they are to be deleted.
+        done: what remains to be done when all is written and told.
         opened: what has to be closed at the end.
         started: ``time.monotonic()`` at the beginning.
         commits: what other steps wrote before.
@@ -111,6 +124,7 @@ class IncrementOutput:
     tally: Tally = field(default_factory=Tally)
     orphaned: Callable[[], pl.DataFrame | None] = lambda: None
     deletes_orphans: bool = False
+    done: Callable[[], object] = lambda: None
     opened: ExitStack = field(default_factory=ExitStack)
     started: float = field(default_factory=time.monotonic)
     commits: Sequence[Commit] = ()
@@ -145,13 +159,52 @@ def increment_output(
         work: gives a frame, several, or a generator of frames.
         log: where the plan is told before the work begins.
     """
+    seen = _upstream_commits(feature, store)
     increment, tally = request.resolved(feature, store, samples), Tally(request=request)
     tally.add(increment)
     log(plan_text(feature, tally))
     log_preview(feature, tally, log)
-    frames = frames_of(feature, work(increment)) if increment.counts.to_process else iter(())
+    frames: Iterator[Any] = iter(())
+    if increment.counts.to_process:
+        redone = _changed_meanwhile(feature, store, increment, tally, seen, work, log)
+        frames = chain(frames_of(feature, work(increment)), redone)
     frames = owned(feature, frames, request.part)
     return IncrementOutput(feature, store, frames, tally, lambda: increment.orphaned)
+
+
+def _changed_meanwhile(
+    feature: FeatureName,
+    store: MetadataStore,
+    increment: Increment,
+    tally: Tally,
+    seen: Mapping[FeatureKey, CommitSet],
+    work: Callable[[Increment], Any],
+    log: Log,
+) -> Iterator[Any]:
+    """Frames of those records that changed upstream while they were computed, computed again.
+
+    Whoever was started by such a change was not given them, as this run held them; or it was, and
+    what this run wrote after it is older. So nobody else would ask for them.
+    """
+    request = replace(tally.request, limit=None, force=None)
+    for _ in range(_MOST_PASSES):
+        before, seen = seen, _upstream_commits(feature, store)
+        if seen == before:
+            return
+        increment = replace(request, among=increment.ids).resolved(feature, store, None)
+        if not increment.counts.to_process:
+            return
+        tally.add_again(increment)
+        log(
+            f"{feature}: {increment.counts.to_process} records changed upstream while they were "
+            f"computed, or were left out; they are computed again."
+        )
+        yield from frames_of(feature, work(increment))
+
+
+def _upstream_commits(feature: FeatureName, store: MetadataStore) -> Mapping[FeatureKey, CommitSet]:
+    deps = [feature.other(dep.feature) for dep in feature.plan.deps]
+    return store.commit_sets(*deps) if deps else {}
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:

@@ -85,6 +85,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
         try:
             self._check_store(obj)
             yield obj
+            obj.done()
         finally:
             obj.close()
 

@@ -108,6 +108,11 @@ def _check_batches(feature: FeatureName, settings: Settings) -> None:
             f"{asset}, but its feature is a root: the sensor that plans batches does not know the "
             f"samples. Drop batch_size=; buckets= divides a root's samples."
         )
+    if settings.limit is not None:
+        raise InvalidOptions(
+            f"{asset} and limit=, but what a run leaves of its batch is in no other one, and "
+            f"nobody would ask for it; drop limit=, and make batch_size= smaller."
+        )
     if settings.orphans == "delete":
         raise InvalidOptions(
             f"{asset} and orphans='delete', but a batch holds new and stale records only; delete "

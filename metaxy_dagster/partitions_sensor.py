@@ -40,7 +40,8 @@ def increment_partitions_sensor(
     there are fewer than the asset's ``max_batches``, registers a partition for each, and requests
     its run. Where nothing was committed since the last tick it looks at the catalog only. The plan
     is kept in the store: a tick that is cut off or comes twice loses no record and launches none
-    twice. A partition whose run failed stays until it is run again.
+    twice. A partition whose run failed stays until it is run again. Records that changed upstream
+    after their partition's run come in a new partition.
 
     Args:
         asset: an asset that ``metaxify(..., batch_size=...)`` made.
@@ -131,7 +132,7 @@ def _tick(
 ) -> dg.SensorResult | dg.SkipReason:
     registered = context.instance.get_dynamic_partitions(asset.batches.name)
     known = [batch.key for batch in store.batches(asset.feature, asset.batches.plan)]
-    launched, running = _runs(context.instance, known)
+    launched, running, succeeded = _runs(context.instance, known)
     state = " ".join([state_of(asset.feature, store), *sorted(running)])
     if state == context.cursor and set(registered) == set(known) and launched == set(known):
         return dg.SkipReason(
@@ -145,6 +146,7 @@ def _tick(
         most=asset.most,
         part=asset.part,
         running=[key for key in known if key in running],
+        succeeded=[key for key in known if key in succeeded],
     )
     requests = [
         dg.RunRequest(run_key=key, partition_key=key, tags=tags)
@@ -159,13 +161,19 @@ def _tick(
     )
 
 
-def _runs(instance: dg.DagsterInstance, known: Sequence[str]) -> tuple[set[str], set[str]]:
-    """The batches that have a run, and those that have one which is not finished."""
+def _runs(
+    instance: dg.DagsterInstance, known: Sequence[str]
+) -> tuple[set[str], set[str], set[str]]:
+    """The batches that have a run, one that is not finished, and one that succeeded."""
     if not known:
-        return set(), set()
+        return set(), set(), set()
     filters = dg.RunsFilter(tags={PARTITION_TAG: list(known)})
     runs = [(run.tags[PARTITION_TAG], run) for run in instance.get_runs(filters)]
-    return {key for key, _ in runs}, {key for key, run in runs if not run.is_finished}
+    return (
+        {key for key, _ in runs},
+        {key for key, run in runs if not run.is_finished},
+        {key for key, run in runs if run.is_success},
+    )
 
 
 def _changes(

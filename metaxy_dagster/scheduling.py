@@ -36,9 +36,11 @@ def increment_schedule(
     It skips when the catalog tells of every feature that a run found nothing to do and that since
     then neither its definition, nor it, nor anything it reads was changed. So it runs after new
     code, after records were deleted, and after a run that failed or did only a part. Right after
-    work was done it runs once more, which finds nothing and calls no function. Samples of a root
-    feature are not in the catalog: with a root among the features it always runs. Where the
-    catalog cannot be read, because the store is locked or away, it runs too.
+    work was done it runs once more, which finds nothing and calls no function; runs of buckets and
+    slices tell nothing of the whole, so with these it skips only after something compared the whole
+    feature, such as ``observe_job``. Samples of a root feature are not in the catalog: with a root
+    among the features it always runs. Where the catalog cannot be read, because the store is
+    locked or away, it runs too.
 
     Args:
         features: classes, keys, selection texts such as ``"tag:nightly"``, or assets.

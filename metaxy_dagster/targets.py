@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from metaxy_dagster.chosen import Chosen
 from metaxy_dagster.feature_name import FeatureName, plain_value
-from metaxy_dagster.naming import dagster_name
+from metaxy_dagster.naming import dagster_name, op_name
 from metaxy_dagster.slices import WHERE, WHOLE, Slice, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 
@@ -35,8 +35,8 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The asset's key as a part of a Dagster name."""
-        return dagster_name("/".join(self.asset_key.path))
+        """The asset's key as a part of a Dagster name, which no other asset's key has."""
+        return dagster_name(op_name(self.asset_key))
 
 
 def targets_of(chosen: Chosen, translator: MetaxyTranslator | None) -> tuple[Target, ...]:

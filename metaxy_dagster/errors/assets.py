@@ -150,5 +150,6 @@ class ContradictingAssets(AssetError):
         """The assets do not say which of them holds which records."""
         return cls(
             f"Feature '{feature}' is held by the assets {quoted(assets)}, which do not share its "
-            f"records; remove all but one, or give each a where= of its own."
+            f"records; remove all but one, or give each a where= such that no record is in two of "
+            f"them."
         )

@@ -38,6 +38,23 @@ class InvalidOptions(AssetError):
         )
 
     @classmethod
+    def from_backfill_policy(cls, asset: str, policy: object) -> Self:
+        """A run would have several partitions that stand for other records each."""
+        return cls(
+            f"Asset {asset!r} has backfill_policy={policy!r}, and a run of buckets= or batch_size= "
+            f"handles one partition; drop backfill_policy=, or buckets= to compute all in one run."
+        )
+
+    @classmethod
+    def from_no_partition(cls, asset: str) -> Self:
+        """A run does not say which partition it is about, or names several."""
+        return cls(
+            f"A run of asset {asset!r} handles one partition, and this one has none or several; "
+            f"launch it for a partition. A sensor or schedule is told so by partition_keys=[...]; "
+            f"batches are launched by increment_partitions_sensor."
+        )
+
+    @classmethod
     def from_graphs(cls, call: str, first: object, second: object) -> Self:
         """Features do not belong together."""
         return cls(

@@ -188,3 +188,17 @@ def test_a_bucket_loads_an_upstream_without_partitions_and_one_with(lab, media):
 def test_a_number_of_buckets_is_a_number(media, buckets):
     with pytest.raises(mxd.AssetError, match="'example/transcript' has buckets="):
         mxd.metaxify(media.Transcript, buckets=buckets)(lambda increment: None)
+
+
+def test_a_run_of_several_buckets_is_refused_before_it_starts(media):
+    policy = dg.BackfillPolicy.single_run()
+
+    with pytest.raises(mxd.AssetError, match=r"backfill_policy=.*handles one partition"):
+        mxd.metaxify(media.Transcript, buckets=4, backfill_policy=policy)(lambda increment: None)
+
+
+def test_a_run_without_a_partition_is_told_how_to_get_one(lab, media, clips):
+    lab.run(clips)
+
+    with pytest.raises(mxd.AssetError, match=r"'example/transcript' .* partition_keys="):
+        lab.run(lab.transcript(media, buckets=4))

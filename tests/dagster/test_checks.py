@@ -334,10 +334,20 @@ def test_two_calls_about_one_asset_live_in_one_code_location(
     blocking = mxd.feature_checks(media.Transcript, checks=["ids_unique"], blocking=True)
     other = mxd.feature_checks(media.Transcript, checks=["nothing_blocked"], name="later")
     assert [each.node_def.name for each in (*blocking, *other)] == [
-        "example_transcript_checks", "example_transcript_later",
+        "example__transcript_checks", "example__transcript_later",
     ]  # fmt: skip
     result = lab.run(*lab.assets(media), *blocking, *other)
     assert set(evaluations(result)) == {"ids_unique", "nothing_blocked"}
+
+
+def test_checks_of_features_whose_keys_look_alike_live_in_one_code_location(lab: Any) -> None:
+    with mx.FeatureGraph().use() as graph:
+        for key in ("a/b_c", "a_b/c"):
+            type("Clip", (mx.Feature,), {}, spec=mx.FeatureSpec(key=key))
+    assets = mxd.load_feature_assets(graph)
+    checks = mxd.feature_checks(assets, checks=["ids_unique"])
+    selection = dg.AssetSelection.checks(*checks)
+    assert lab.run(*assets, *checks, selection=selection).success
 
 
 # ------------------------------------------------------------------ mistakes

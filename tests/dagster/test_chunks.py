@@ -168,6 +168,25 @@ def test_a_chunk_that_yields_frames_keeps_what_it_committed_before_it_failed(lab
     assert lab.records(media.Transcript) == lab.texts(*"abcde")
 
 
+def test_a_finish_that_is_tried_again_still_knows_the_plan(lab, media, clips):
+    lab.run(clips)
+    failures = [Crash]
+
+    class Unreliable(mxd.MetaxyIOManager):
+        def handle_output(self, context, obj):
+            if failures:
+                obj.close()
+                raise failures.pop()
+            super().handle_output(context, obj)
+
+    asset = lab.transcript(media, chunk_size=2, retry_policy=dg.RetryPolicy(max_retries=1))
+    result = lab.run(asset, resources={"metaxy_io_manager": Unreliable(store=lab.store)})
+
+    assert lab.counts(result, lab.TRANSCRIPT)["new"] == len(lab.samples)
+    with lab.store.open() as store:
+        assert store.batches(media.Transcript) == ()
+
+
 def test_the_launchpad_limits_what_is_planned(lab, media, clips):
     transcript = lab.transcript(media, chunk_size=2, limit=1)
     config = {"increment": {"limit": 3, "filters": "path <> 'a.mp4'"}}

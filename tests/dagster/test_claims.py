@@ -99,6 +99,31 @@ def test_a_claim_outlasts_its_time_while_the_work_goes_on(lab):
     assert [(records, live) for _, records, live in seen] == [(2, True)]
 
 
+@pytest.mark.parametrize("claim_seconds", [600, None])
+def test_what_changes_upstream_while_it_is_computed_is_computed_again(lab, claim_seconds):
+    """The run that the change starts does not get the record, or its work is written over."""
+    features = lab.features()
+    video = lab.video(features)
+    lab.run(video)
+
+    @mxd.metaxify(features.Transcript, claim_seconds=claim_seconds)
+    def slow(increment: mx.Increment) -> pl.DataFrame:
+        rows = pl.concat(list(increment.batches()))
+        lab.processed.append(sorted(rows["video_id"]))
+        if len(lab.processed) == 1:
+            lab.samples["a"] = ("2", "1")
+            lab.run(video)
+            lab.run(lab.transcript(features, claim_seconds=claim_seconds))
+        return lab.transcribed(rows)
+
+    result = lab.run(slow)
+
+    with lab.store.open() as store:
+        assert store.resolve_update(features.Transcript).counts == mx.Counts()
+    assert (lab.processed[0], lab.processed[-1]) == (["a", "b"], ["a"])
+    assert lab.counts(result, lab.TRANSCRIPT) == {"new": 2, "stale": 1, "processed": 3}
+
+
 def test_an_asset_may_claim_nothing(lab):
     features = lab.features()
     seen: list[Any] = []

@@ -267,6 +267,17 @@ def test_a_function_for_a_feature_that_is_not_loaded_is_refused(media):
         )
 
 
+def test_slices_that_have_records_in_common_are_refused(lab, media):
+    first = lab.video(media, where={"video_id": "a"})
+    second = lab.video(media, where={"path": "a.mp4"})
+    third = lab.video(media, where={"path": "a.mp4", "video_id": "b"})
+
+    with pytest.raises(mxd.AssetError, match=r"do not share its records.*no record is in two"):
+        mxd.load_feature_assets(module("both", "", Video=media.Video, first=first, second=second))
+    code = module("apart", "", Video=media.Video, first=first, third=third)
+    assert len(mxd.load_feature_assets(code)) == 2
+
+
 def test_two_assets_of_one_feature_that_do_not_share_it_are_refused(lab, media):
     first, second = lab.video(media), lab.video(media, key="other")
     code = module("two", "", Video=media.Video, first=first, second=second)

@@ -226,6 +226,34 @@ def test_a_batch_handles_the_records_of_its_plan_that_still_need_it(lab, media, 
     assert lab.processed == [["b"]]
 
 
+def test_records_that_change_after_their_batch_s_run_come_in_a_new_batch(lab, batched):
+    batched.tick()
+    lab.samples["a"] = ("2", "1")
+    lab.run(batched.video)
+
+    batched.tick()
+
+    assert lab.processed == [["a", "b"], ["c", "d"], ["a", "e"]]
+    assert len(batched.partitions) == 1
+    assert batched.tick() == 0
+    assert batched.partitions == []
+
+
+def test_a_batch_whose_run_left_records_out_is_not_launched_over_and_over(lab, media, batched):
+    @mxd.metaxify(media.Transcript, batch_size=5)
+    def transcript(increment: mx.Increment):
+        lab.processed.append(sorted(increment.new["video_id"]))
+        return lab.transcribed(increment.new.filter(pl.col("video_id") != "a"))
+
+    batched = Batched(lab, transcript, batched.video)
+    assert [batched.tick() for _ in range(3)] == [1, 0, 0]
+
+    lab.samples["f"] = ("1", "1")
+    lab.run(batched.video)
+    assert [batched.tick() for _ in range(3)] == [1, 0, 0]
+    assert lab.processed == [["a", "b", "c", "d", "e"], ["a", "f"]]
+
+
 def test_a_batch_whose_records_are_gone_upstream_is_removed(lab, media, batched):
     keys = batched.accept(batched.evaluate())
     with lab.store.open() as store:
@@ -332,6 +360,7 @@ def test_a_sensor_of_an_asset_without_batches_is_refused(lab, media):
         ({"batch_size": 5, "buckets": 2}, "batch_size= and buckets="),
         ({"batch_size": 5, "chunk_size": 2}, "batch_size= and chunk_size="),
         ({"batch_size": 5, "orphans": "delete"}, "orphans='delete'"),
+        ({"batch_size": 5, "limit": 2}, "and limit="),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(media, options, said):

@@ -365,6 +365,16 @@ def test_a_slice_is_computed_in_chunks(lab, shop, both):
 
 
 @BOTH_WAYS
+def test_chunks_of_two_slices_in_one_run_are_told_apart(lab, shop, both):
+    sides = [faces(lab, shop, side, chunk_size=1) for side in ("left", "right")]
+
+    result = lab.run(*sides)
+
+    counts = [lab.counts(result, asset.key) for asset in sides]
+    assert [each["processed"] for each in counts] == [2, 1]
+
+
+@BOTH_WAYS
 def test_a_slice_is_divided_into_buckets(lab, shop, both):
     asset = faces(lab, shop, "left", buckets=2)
 
