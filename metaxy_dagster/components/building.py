@@ -81,8 +81,8 @@ class ComponentBuild:
             for feature, several in computed.items()
             for each in several
         ]
-        source, *further = modules or [graph]
-        loaded = load_feature_assets(source, *further, holder, selection=selection, **keys)  # type: ignore[arg-type]
+        source, further = (modules[0], modules[1:]) if modules else (graph, [])
+        loaded = load_feature_assets(source, *further, holder, selection=selection, **keys)
         build = cls(graph, loaded, computed, store_key)
         build._check_computed()
         return build
