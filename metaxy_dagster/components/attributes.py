@@ -37,6 +37,19 @@ class Attributes(dg.Resolvable):
         return {name: v for name, v in named if v is not None and name not in without}
 
 
+def said(description: str, *examples: Any) -> dg.Resolver:
+    """How an attribute is read: templates filled in, and what ``dg`` says of it.
+
+    Args:
+        description: what it is for.
+        *examples: values that it may have.
+    """
+    resolver: dg.Resolver = dg.Resolver.default(
+        description=description, examples=list(examples) or None
+    )
+    return resolver
+
+
 @functools.cache
 def strict_model(model: type[BaseModel], called: str) -> type[BaseModel]:
     """A model that refuses unknown keys with those that there are.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from metaxy_core.config import Config
 from metaxy_core.definition import FeatureDefinition
 from metaxy_dagster.automation import on_upstream_change
-from metaxy_dagster.components.attributes import strict_model, with_known_keys
+from metaxy_dagster.components.attributes import said, strict_model, with_known_keys
 from metaxy_dagster.components.automation import Checks, Schedule, Sensor
 from metaxy_dagster.components.building import ComponentBuild
 from metaxy_dagster.components.compute import ResolvedComputes, to_computes
@@ -82,32 +82,23 @@ class MetaxyComponent(dg.Component, dg.Resolvable, dg.Model):
 
     feature_module: Annotated[
         str | list[str] | None,
-        dg.Resolver.default(
-            description="Module or modules of features, and of assets of them.",
-            examples=["shop.features", [".features", "shop.assets"]],
+        said(
+            "Module or modules of features, and of assets of them.",
+            "shop.features",
+            [".features", "shop.assets"],
         ),
     ] = None
     selection: Annotated[
         str | None,
-        dg.Resolver.default(description="Narrows the features.", examples=["shop/*", "+tag:gpu"]),
+        said("Narrows the features.", "shop/*", "+tag:gpu"),
     ] = None
     compute: ResolvedComputes = Field(default_factory=dict)
     store: ResolvedStore = None
-    store_key: Annotated[
-        str, dg.Resolver.default(description="Resource key of the MetaxyStoreResource.")
-    ] = STORE_KEY
-    io_manager_key: Annotated[
-        str, dg.Resolver.default(description="Resource key of the MetaxyIOManager.")
-    ] = IO_MANAGER_KEY
-    sensors: Annotated[list[Sensor], dg.Resolver.default(description="Sensors.")] = Field(
-        default_factory=list
-    )
-    schedules: Annotated[list[Schedule], dg.Resolver.default(description="Schedules.")] = Field(
-        default_factory=list
-    )
-    checks: Annotated[list[Checks], dg.Resolver.default(description="Asset checks.")] = Field(
-        default_factory=list
-    )
+    store_key: Annotated[str, said("Resource key of the MetaxyStoreResource.")] = STORE_KEY
+    io_manager_key: Annotated[str, said("Resource key of the MetaxyIOManager.")] = IO_MANAGER_KEY
+    sensors: Annotated[list[Sensor], said("Sensors.")] = Field(default_factory=list)
+    schedules: Annotated[list[Schedule], said("Schedules.")] = Field(default_factory=list)
+    checks: Annotated[list[Checks], said("Asset checks.")] = Field(default_factory=list)
     translation: Translation | None = None
 
     @model_validator(mode="before")

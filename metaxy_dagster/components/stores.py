@@ -12,14 +12,10 @@ from pydantic import BaseModel
 
 from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config, StoreConfig
 from metaxy_core.store.backends.duckdb import MEMORY
-from metaxy_dagster.components.attributes import Attributes
+from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.resource import MetaxyStoreResource
-
-
-def _said(description: str) -> dg.Resolver:
-    return dg.Resolver.default(description=description)
 
 
 @dataclass(frozen=True)
@@ -29,16 +25,16 @@ class Store(Attributes):
     called: ClassVar[str] = "store"
 
     database: Annotated[
-        str, _said("Path of the DuckDB file, relative to the root of the dg project.")
+        str, said("Path of the DuckDB file, relative to the root of the dg project.")
     ]
-    read_only: Annotated[bool | None, _said("Refuse every write.")] = None
+    read_only: Annotated[bool | None, said("Refuse every write.")] = None
     lock_timeout: Annotated[
-        float | None, _said("Seconds to wait while another process holds the file.")
+        float | None, said("Seconds to wait while another process holds the file.")
     ] = None
     settings: Annotated[
-        dict[str, Any] | None, _said("DuckDB settings, such as memory_limit and threads.")
+        dict[str, Any] | None, said("DuckDB settings, such as memory_limit and threads.")
     ] = None
-    hash: Annotated[str | None, _said("Algorithm of a new store's versions: md5 or xxh64.")] = None
+    hash: Annotated[str | None, said("Algorithm of a new store's versions: md5 or xxh64.")] = None
 
     def resource(self, root: Path) -> MetaxyStoreResource:
         """The resource.
@@ -127,7 +123,7 @@ ResolvedStore = Annotated[
     str | Store | None,
     dg.Resolver(
         resolved_store,
-        model_field_type=str | Store.model() | None,  # type: ignore[arg-type]
+        model_field_type=str | Store.model() | None,
         description=(
             "The store: the path of a DuckDB file relative to the root of the dg project, the name "
             "of a store in metaxy.toml, or a mapping with database: and more. Without it the "
