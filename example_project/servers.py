@@ -138,7 +138,9 @@ class Servers:
         except (urllib.error.URLError, OSError):
             return False
 
-    def wait_until(self, what: str, holds: Callable[[], bool], seconds: float | None = None) -> None:
+    def wait_until(
+        self, what: str, holds: Callable[[], bool], seconds: float | None = None
+    ) -> None:
         """Look again and again until something holds.
 
         Args:
@@ -151,7 +153,9 @@ class Servers:
         """
         until = time.monotonic() + (self.patience if seconds is None else seconds)
         while not holds():
-            ended = [name for name, process in self._processes.items() if process.poll() is not None]
+            ended = [
+                name for name, process in self._processes.items() if process.poll() is not None
+            ]
             if ended:
                 raise RuntimeError(f"Until {what}: {self._said(ended)}")
             if time.monotonic() > until:
