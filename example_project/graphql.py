@@ -88,20 +88,27 @@ class Dagster:
         *assets: str,
         config: Mapping[str, Any] | None = None,
         partition: str | None = None,
+        checks: Sequence[tuple[str, str]] = (),
         job: str = ASSET_JOB,
     ) -> str:
         """Launch a run, as *Materialize* and the launchpad do.
 
         Args:
-            assets: what to materialize; all of the job where none is named.
+            assets: what to materialize, with its checks; all of the job where nothing is named.
             config: the run config.
             partition: the partition of the assets.
+            checks: pairs of an asset and a check, to execute these checks alone.
             job: a job.
 
         Returns:
             the id of the run.
         """
         tags = {} if partition is None else {"dagster/partition": partition}
+        chosen: dict[str, Any] = {"assetSelection": _paths(assets)} if assets or checks else {}
+        if checks:
+            chosen["assetCheckSelection"] = [
+                {"assetKey": _paths([asset])[0], "name": name} for asset, name in checks
+            ]
         document = """mutation ($params: ExecutionParams!) {
             launchRun(executionParams: $params) { ... on LaunchRunSuccess { run { runId } }
             ... on Error { message }
@@ -109,11 +116,7 @@ class Dagster:
         answer = self.query(
             document,
             params={
-                "selector": {
-                    **self.location,
-                    "jobName": job,
-                    **({"assetSelection": _paths(assets)} if assets else {}),
-                },
+                "selector": {**self.location, "jobName": job, **chosen},
                 "runConfigData": json.dumps(config or {}),
                 "mode": "default",
                 "executionMetadata": {

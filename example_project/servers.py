@@ -48,7 +48,7 @@ class Servers:
         home: Path,
         *code: str,
         environment: Mapping[str, str] | None = None,
-        patience: float = 120,
+        patience: float = 300,
     ) -> None:
         self.home = home
         self.patience = patience
