@@ -16,7 +16,8 @@ from example_project.servers import Servers
 ASSET_JOB: Final = "__ASSET_JOB"
 """The job that Dagster makes for runs of assets that no job was named for."""
 
-_FINISHED: Final = ("SUCCESS", "FAILURE", "CANCELED")
+FINISHED: Final = ("SUCCESS", "FAILURE", "CANCELED")
+"""What a run that ended has for a status."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Dagster:
         """The runs, when all of them have ended."""
         self.servers.wait_until(
             f"the runs {', '.join(run_ids)} end",
-            lambda: all(self._run(run_id)["status"] in _FINISHED for run_id in run_ids),
+            lambda: all(self._run(run_id)["status"] in FINISHED for run_id in run_ids),
             seconds,
         )
         return [_run_of(self._run(run_id)) for run_id in run_ids]
@@ -206,6 +207,13 @@ class Dagster:
     def partitions(self, asset: str) -> list[str]:
         """The partitions that an asset has now."""
         return list(self.asset(asset, "partitionKeys")["partitionKeys"])
+
+    def repository(self, fields: str) -> dict[str, Any]:
+        """Some GraphQL fields of the definitions as a whole."""
+        document = f"""query ($repository: RepositorySelector!) {{
+            repositoryOrError(repositorySelector: $repository) {{
+            ... on Repository {{ {fields} }} ... on Error {{ message }} }} }}"""
+        return dict(self.query(document, repository=self.location)["repositoryOrError"])
 
     def asset(self, asset: str, fields: str) -> dict[str, Any]:
         """Some GraphQL fields of an asset's definition."""

@@ -26,6 +26,10 @@ telemetry:
 run_queue:
   dequeue_interval_seconds: 1
 """
+WORKSPACE: Final = """\
+load_from:
+  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: {name}}}
+"""
 _POLL: Final = 0.1
 
 
@@ -39,6 +43,7 @@ class Servers:
     Args:
         home: the Dagster home, made with settings of its own where it has none.
         code: where the definitions are, as Dagster's commands take it: ``"-m", "example_project"``.
+        name: what the code location is called.
         environment: further variables of the processes.
         patience: seconds that a process may take to answer.
     """
@@ -47,6 +52,7 @@ class Servers:
         self,
         home: Path,
         *code: str,
+        name: str = "example_project",
         environment: Mapping[str, str] | None = None,
         patience: float = 300,
     ) -> None:
@@ -60,6 +66,8 @@ class Servers:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
             (home / "dagster.yaml").write_text(SETTINGS)
+        self._workspace = home / "workspace.yaml"
+        self._workspace.write_text(WORKSPACE.format(port=self._code_port, name=name))
 
     @property
     def url(self) -> str:
@@ -163,7 +171,7 @@ class Servers:
             time.sleep(_POLL)
 
     def _command(self, name: str) -> Sequence[str]:
-        shared = ["--grpc-host", "127.0.0.1", "--grpc-port", str(self._code_port)]
+        shared = ["-w", str(self._workspace)]
         listen = ["-h", "127.0.0.1", "-p"]
         program, *arguments = {
             CODE: ["dagster", "api", "grpc", *listen, str(self._code_port), *self._code],

@@ -23,6 +23,10 @@ with mx.FeatureGraph().use():
         id: int
         length: int
 
+    class Headline(mx.Feature, spec=mx.FeatureSpec(key="web/headline", deps=[Page], **ID)):
+        id: int
+        length: int
+
     class Words(mx.Feature, spec=mx.FeatureSpec(key="web/words", deps=[Page], **ID)):
         id: int
         length: int
@@ -61,6 +65,7 @@ def measured(increment: mx.Increment):
 
 page = mxd.metaxify(Page)(samples)
 summary = mxd.metaxify(Summary)(measured)
+headline = mxd.metaxify(Headline)(measured)
 words = mxd.metaxify(Words, chunk_size=2)(measured)
 links = mxd.metaxify(Links, buckets=4)(measured)
 alert = mxd.metaxify(Alert)(measured)
@@ -69,7 +74,7 @@ topic = mxd.metaxify(Topic, batch_size=2)(measured)
 store = mxd.MetaxyStoreResource(database=dg.EnvVar("METAXY_TEST_DATABASE"), settings={"threads": 1})
 
 defs = dg.Definitions(
-    assets=[page, summary, words, links, alert, topic, mxd.external_feature(Post)],
+    assets=[page, summary, headline, words, links, alert, topic, mxd.external_feature(Post)],
     asset_checks=mxd.feature_checks(words, checks=["increment_empty", "ids_unique"]),
     sensors=[
         mxd.upstream_change_sensor(of=alert, name="alerts", minimum_interval_seconds=1),

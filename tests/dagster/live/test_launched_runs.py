@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -77,4 +76,3 @@ def test_a_backfill_computes_the_chosen_buckets_alone(live: Deployment, backfill
     assert processed == len(live.records(Links))
     shown = live.asset("web/links", "partitionStats { numMaterialized numPartitions numFailed }")
     assert shown["partitionStats"] == {"numMaterialized": 2, "numPartitions": 4, "numFailed": 0}
-    print(json.dumps(live.records(Links)))
