@@ -32,7 +32,7 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def ui_of(dagster: Dagster, *, patience: float = 60) -> Iterator[Page]:
+def ui_of(dagster: Dagster, *, patience: float = 120) -> Iterator[Page]:
     """A page to visit Dagster's UI with; paths are below the webserver's address.
 
     Args:

@@ -20,12 +20,6 @@ from example_project.servers import Servers
 from example_project.settings import Settings
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
-JOB: Final = "refresh"
-"""What is run; sensors run the rest."""
-
-ASSET: Final = "example/crop"
-"""The asset whose page is shown."""
-
 LATER_CLIP: Final = "chelsea-tilt-07"
 """A clip that arrives after the first run, so that the numbers have a history."""
 
@@ -47,29 +41,59 @@ class Picture:
     act: Callable[[Page], None] | None = None
 
 
+def show_metadata(page: Page) -> None:
+    """Bring what the last materialization told to the top."""
+    heading = page.get_by_text("Metadata", exact=True).first
+    heading.evaluate("element => element.scrollIntoView({block: 'start'})")
+
+
 def show_plots(page: Page) -> None:
     """Show the numbers of all materializations as curves."""
     page.get_by_role("button", name="Plots").click()
+    page.locator("canvas").first.wait_for()
+    show_metadata(page)
 
 
 def open_launchpad(page: Page) -> None:
-    """Open what starts a run with a config, and let it write down the whole config."""
+    """Open what starts a run with a config, and write one."""
     materialize = page.get_by_role("button", name="Materialize")
     materialize.locator("xpath=following::button[1]").click()
     page.get_by_text("Open launchpad").click()
-    page.get_by_role("button", name="Scaffold all default config").click()
-    page.get_by_role("button", name="Confirm").click()
+    page.get_by_text("No errors").wait_for()
+    page.locator(".CodeMirror").first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(CONFIG)
+    page.wait_for_load_state("networkidle")
+    page.get_by_text("No errors").wait_for()
 
+
+JOB: Final = "refresh"
+"""What is run; sensors run the rest."""
+
+ASSET: Final = "example/crop"
+"""The asset whose page is shown."""
+
+CONFIG: Final = """\
+ops:
+  example__crop:
+    config:
+      increment:
+        limit: 10
+        filters: "clip_id LIKE 'moon%'"
+        force: "width < 200"
+"""
+"""What the launchpad shows."""
 
 PICTURES: Final = (
     Picture("dagster-lineage", "/asset-groups", "{name}"),
-    Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new"),
-    Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/preview"),
+    Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new", show_metadata),
+    Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
-    Picture("dagster-partitions", "/assets/{buckets}?view=partitions", "Materialized"),
-    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
-    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Tick"),
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
+    Picture("dagster-partitions", "/assets/{buckets}?view=partitions", "Materialized"),
+    Picture("dagster-batches", "/assets/{batches}?view=events", "Materialized"),
+    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
+    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Skipped"),
 )
 
 
@@ -167,7 +191,7 @@ def take(dagster: Dagster, names: Mapping[str, str]) -> None:
 
 
 def write(name: str, screenshot: bytes) -> Path:
-    """Keep a screenshot with 256 colours, which a page of text and lines does not exceed by much."""
+    """Keep a screenshot in 256 colours, which is as many as pages of text and lines need."""
     target = IMAGES / f"{name}.png"
     picture = Image.open(io.BytesIO(screenshot)).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)

@@ -1,4 +1,4 @@
-"""One deployment for all of these tests, on which things are under way when the first one starts."""
+"""One deployment for all of these tests, on which much is under way when the first one starts."""
 
 from __future__ import annotations
 

@@ -57,17 +57,11 @@ class Deployment(Dagster):
         causes = [(cause["category"], cause["reason"]) for cause in shown["staleCauses"]]
         return shown["staleStatus"], causes
 
-    def health(self, asset: str) -> tuple[str, str]:
-        """What is shown as an asset's health: of its materialization, and of its checks."""
-        document = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) {
-            ... on Asset { assetHealth { materializationStatus assetChecksStatus } }
-            ... on Error { message } } }"""
-        answer = self.query(document, key={"path": asset.split("/")})
-        health = answer["assetOrError"]["assetHealth"]
-        return health["materializationStatus"], health["assetChecksStatus"]
-
     def checks(self, asset: str) -> dict[str, str]:
-        """The outcome of each check's last execution, with the severity where it failed."""
+        """The outcome of each check, and the severity in its place where it failed.
+
+        These are an asset's health in the UI; ``assetHealth`` itself is null outside of Dagster+.
+        """
         document = """assetChecksOrError { ... on AssetChecks { checks { name
             executionForLatestMaterialization { status evaluation { severity } } } } }"""
         shown = self.asset(asset, document)["assetChecksOrError"]["checks"]

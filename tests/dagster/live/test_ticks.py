@@ -16,8 +16,8 @@ def posted(live: Deployment) -> set[float]:
     """Both sensors have ticked in vain, and then four posts arrive; gives when they had ticked."""
 
     def ticked() -> list[dict[str, Any]]:
-        ticks = [ticks_of(live, "alerts"), ticks_of(live, "topics")]
-        return sum(ticks, []) if all(ticks) else []
+        alerts, topics = ticks_of(live, "alerts"), ticks_of(live, "topics")
+        return [*alerts, *topics] if alerts and topics else []
 
     live.servers.wait_until("both sensors have ticked", ticked)
     before = ticked()
