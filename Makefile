@@ -25,7 +25,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs dev clean
+.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs screenshots dev clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ bench-report: $(INSTALLED) ## Draw RESULTS into docs/benchmarks.md
 
 docs: $(INSTALLED) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+screenshots: $(INSTALLED) ## Take the pictures of Dagster in docs/images anew
+	$(BIN)/python -m example_project.screenshots
 
 dev: $(INSTALLED) ## Serve the example in Dagster's UI
 	@mkdir -p "$(DAGSTER_HOME)"

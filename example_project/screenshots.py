@@ -44,7 +44,7 @@ class Picture:
 def show_metadata(page: Page) -> None:
     """Bring what the last materialization told to the top."""
     heading = page.get_by_text("Metadata", exact=True).first
-    heading.evaluate("element => element.scrollIntoView({block: 'start'})")
+    heading.evaluate("it => { it.style.scrollMarginTop = '24px'; it.scrollIntoView(); }")
 
 
 def show_plots(page: Page) -> None:
@@ -194,7 +194,9 @@ def write(name: str, screenshot: bytes) -> Path:
     """Keep a screenshot in 256 colours, which is as many as pages of text and lines need."""
     target = IMAGES / f"{name}.png"
     picture = Image.open(io.BytesIO(screenshot)).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+    # This method spends colours on what is rare, such as icons, too.
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(target, optimize=True)
     return target
 
 
