@@ -33,6 +33,9 @@ help: ## List the targets
 demo: $(INSTALLED) ## Run the example from end to end, on real media
 	$(BIN)/python -m example_project.demo
 
+screenshots: $(INSTALLED) ## Take the pictures of Dagster in docs/images anew
+	$(BIN)/python -m example_project.screenshots
+
 test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
@@ -62,9 +65,6 @@ bench-report: $(INSTALLED) ## Draw RESULTS into docs/benchmarks.md
 
 docs: $(INSTALLED) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-screenshots: $(INSTALLED) ## Take the pictures of Dagster in docs/images anew
-	$(BIN)/python -m example_project.screenshots
 
 dev: $(INSTALLED) ## Serve the example in Dagster's UI
 	@mkdir -p "$(DAGSTER_HOME)"
