@@ -24,6 +24,10 @@ LATER_CLIP: Final = "chelsea-tilt-07"
 """A clip that arrives after the first run, so that the numbers have a history."""
 
 
+PATIENCE: Final = 1_200
+"""Seconds that anything may take."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """One picture.
@@ -105,7 +109,8 @@ def main() -> None:
         clips = Settings(home=home).clips
         make_library(clips)
         code = ("-m", "example_project.definitions")
-        with Servers(home / "dagster_home", *code, environment=environment) as servers:
+        dagster_home = home / "dagster_home"
+        with Servers(dagster_home, *code, environment=environment, patience=PATIENCE) as servers:
             dagster = Dagster(servers)
             run_all(dagster)
             add_clip(clips, LATER_CLIP)
@@ -122,7 +127,7 @@ def run_all(dagster: Dagster) -> None:
         if sensor["sensorState"]["status"] != "RUNNING":
             dagster.start_sensor(sensor["name"])
     dagster.materialize(job=JOB)
-    dagster.servers.wait_until("nothing is left to do", lambda: is_idle(dagster), seconds=900)
+    dagster.servers.wait_until("nothing is left to do", lambda: is_idle(dagster))
 
 
 def is_idle(dagster: Dagster) -> bool:
@@ -174,7 +179,7 @@ _PARTITIONS: Final = {"STATIC": "buckets", "DYNAMIC": "batches"}
 
 def take(dagster: Dagster, names: Mapping[str, str]) -> None:
     """Take every picture whose page the example has."""
-    with ui_of(dagster) as page:
+    with ui_of(dagster, patience=PATIENCE) as page:
         for picture in PICTURES:
             try:
                 path, shows = picture.path.format(**names), picture.shows.format(**names)

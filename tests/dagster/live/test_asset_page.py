@@ -23,8 +23,6 @@ def test_materialize_on_an_assets_page_shows_what_the_increment_was(live: Deploy
             return row.get_by_role("cell").all_inner_texts()
 
         page.get_by_text("metaxy/new", exact=True).first.wait_for()
-        page.screenshot(path="/tmp/clicked3.png")
-        print(shown("metaxy/new"), shown("metaxy/processed"))
         assert (shown("metaxy/new")[-1], shown("metaxy/processed")[-1]) == (str(new), str(new))
         assert shown("metaxy/stale")[-1] == "0"
     assert len(live.records(Headline)) == new
