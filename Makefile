@@ -25,13 +25,16 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs dev clean
+.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs screenshots dev clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## Run the example from end to end, on real media
 	$(BIN)/python -m example_project.demo
+
+screenshots: $(INSTALLED) ## Take the pictures of Dagster in docs/images anew
+	$(BIN)/python -m example_project.screenshots
 
 test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
