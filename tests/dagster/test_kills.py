@@ -1,0 +1,118 @@
+"""A run that is killed, wherever it is, costs the records in flight; the next one does the rest."""
+
+import multiprocessing
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+FOLDER = Path(__file__).parent
+
+
+class Killed:
+    """Seven pages, runs that die while they compute the texts, and runs that do not."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        import killed_project as project
+        from chunked_project import write_pages
+
+        self.folder = folder
+        self.instance = instance
+        self.project = project
+        self.database = str(folder / "shared.duckdb")
+        write_pages(self.database, project.COUNT)
+
+    def kill(self, job: str, point: str, tags: dict[str, str] | None = None) -> dg.DagsterRun:
+        """Let a run die at a point; gives what Dagster knows of it."""
+        (self.folder / "deadly").write_text(point)
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["killed_project"])
+        process = context.Process(
+            target=self.project.run_until_killed, args=(job, self.database, tags or {})
+        )
+        process.start()
+        process.join()
+        (self.folder / "deadly").unlink()
+        assert process.exitcode == -signal.SIGKILL
+        return self.instance.get_runs(limit=1)[0]
+
+    def run(self, job: str, **options: Any) -> dict[str, Any]:
+        """A plain run in this process; gives what it told."""
+        result = self.project.execute(job, self.instance, **options)
+        (event,) = result.get_asset_materialization_events()
+        return {name: value.value for name, value in event.materialization.metadata.items()}
+
+    def asked(self) -> Counter[int]:
+        """How often the function was asked for each page."""
+        notes = self.folder / "asked.txt"
+        return Counter(map(int, notes.read_text().split())) if notes.exists() else Counter()
+
+    def store(self) -> Any:
+        import metaxy_core as mx
+
+        return mx.DuckDBMetadataStore(self.database)
+
+    def stored(self) -> set[int]:
+        """The pages whose text is committed."""
+        with self.store() as store:
+            return set(store.read(self.project.Text).to_polars()["id"])
+
+    def wait_until_claims_lapse(self) -> None:
+        """They do half a second after the last sign of life."""
+        with self.store() as store:
+            deadline = time.monotonic() + 10
+            while any(claim.live for claim in store.claims()):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def left(self) -> tuple[Any, ...]:
+        """What there is to do, and what is claimed."""
+        with self.store() as store:
+            return store.resolve_update(self.project.Text).counts.to_process, store.claims()
+
+
+@pytest.fixture
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Killed]:
+    monkeypatch.setenv("METAXY_TEST_DATABASE", str(tmp_path / "shared.duckdb"))
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("chunked_project", "killed_project"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield Killed(tmp_path, instance)
+
+
+def _cases() -> Iterator[Any]:
+    whole = {"start": 0, "between": 2, "writing": 2, "releasing": 7}
+    chunked = {"planning": 0, **whole, "forgetting": 7, "telling": 7}
+    for point, done in whole.items():
+        yield pytest.param("whole_in_process", point, done)
+    for point, done in chunked.items():
+        yield pytest.param("chunked_in_process", point, done)
+    for point in chunked:
+        marks = () if point == "writing" else pytest.mark.slow
+        yield pytest.param("chunked_in_processes", point, None, marks=marks)
+
+
+@pytest.mark.parametrize(("job", "point", "done"), list(_cases()))
+def test_a_plain_run_completes_what_a_killed_one_left(killed, job, point, done):
+    dead = killed.kill(job, point)
+    assert dead.status == dg.DagsterRunStatus.STARTED
+    asked, stored = killed.asked(), killed.stored()
+    assert done is None or len(stored) == done
+    killed.wait_until_claims_lapse()
+
+    told = killed.run(job)
+
+    again = killed.asked() - asked
+    everything = set(range(killed.project.COUNT))
+    assert killed.stored() == everything
+    assert set(again) == everything - stored
+    assert set(again.values()) <= {1}
+    assert told["metaxy/processed"] == len(again)
+    assert killed.left() == (0, ())
