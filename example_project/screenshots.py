@@ -1,0 +1,178 @@
+"""Takes the pictures of the documentation: the example in Dagster's UI, after it has run."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from playwright.sync_api import Page
+
+from example_project.browser import ui_of
+from example_project.graphql import FINISHED, Dagster
+from example_project.media.library import add_clip, make_library
+from example_project.servers import Servers
+from example_project.settings import Settings
+
+IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
+JOB: Final = "refresh"
+"""What is run; sensors run the rest."""
+
+ASSET: Final = "example/crop"
+"""The asset whose page is shown."""
+
+LATER_CLIP: Final = "chelsea-tilt-07"
+"""A clip that arrives after the first run, so that the numbers have a history."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes:
+        name: the file, without its ending.
+        path: the page, with names of ``names_in`` in braces.
+        shows: a text that is there when the page is complete.
+        act: what to do on the page before the picture is taken.
+    """
+
+    name: str
+    path: str
+    shows: str
+    act: Callable[[Page], None] | None = None
+
+
+def show_plots(page: Page) -> None:
+    """Show the numbers of all materializations as curves."""
+    page.get_by_role("button", name="Plots").click()
+
+
+def open_launchpad(page: Page) -> None:
+    """Open what starts a run with a config, and let it write down the whole config."""
+    materialize = page.get_by_role("button", name="Materialize")
+    materialize.locator("xpath=following::button[1]").click()
+    page.get_by_text("Open launchpad").click()
+    page.get_by_role("button", name="Scaffold all default config").click()
+    page.get_by_role("button", name="Confirm").click()
+
+
+PICTURES: Final = (
+    Picture("dagster-lineage", "/asset-groups", "{name}"),
+    Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new"),
+    Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/preview"),
+    Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
+    Picture("dagster-partitions", "/assets/{buckets}?view=partitions", "Materialized"),
+    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
+    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Tick"),
+    Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
+)
+
+
+def main() -> None:
+    """Run the example in a folder that is thrown away, and take the pictures."""
+    with tempfile.TemporaryDirectory(prefix="example-") as folder:
+        home = Path(folder)
+        environment = {"EXAMPLE_HOME": folder}
+        clips = Settings(home=home).clips
+        make_library(clips)
+        code = ("-m", "example_project.definitions")
+        with Servers(home / "dagster_home", *code, environment=environment) as servers:
+            dagster = Dagster(servers)
+            run_all(dagster)
+            add_clip(clips, LATER_CLIP)
+            run_all(dagster)
+            take(dagster, names_in(dagster))
+
+
+# --------------------------------------------------------------------------- what is shown
+
+
+def run_all(dagster: Dagster) -> None:
+    """Run the example's first job, and wait for all that the daemon does because of it."""
+    for sensor in dagster.repository(_SENSORS)["sensors"]:
+        if sensor["sensorState"]["status"] != "RUNNING":
+            dagster.start_sensor(sensor["name"])
+    dagster.materialize(job=JOB)
+    dagster.servers.wait_until("nothing is left to do", lambda: is_idle(dagster), seconds=900)
+
+
+def is_idle(dagster: Dagster) -> bool:
+    """Whether every sensor has looked after the last run, and found nothing."""
+    document = "{ runsOrError { ... on Runs { results { status endTime } } } }"
+    runs = dagster.query(document)["runsOrError"]["results"]
+    if any(run["status"] not in FINISHED for run in runs):
+        return False
+    ended = max(run["endTime"] or 0.0 for run in runs)
+    sensors = dagster.repository(_SENSORS)["sensors"]
+    ticks = [tick for sensor in sensors for tick in sensor["sensorState"]["ticks"]]
+    return len(ticks) == len(sensors) and all(
+        tick["status"] == "SKIPPED" and tick["timestamp"] > ended for tick in ticks
+    )
+
+
+def names_in(dagster: Dagster) -> dict[str, str]:
+    """What the placeholders in pictures stand for, as far as the example has it.
+
+    ``asset`` and its ``name`` are given above; ``buckets``, ``batches`` and ``checked`` are the
+    first assets with partitions that are fixed, with partitions that come and go, and with checks;
+    ``sensor`` is the one that requested most runs.
+    """
+    fields = "assetKey { path } partitionDefinition { type } hasAssetChecks"
+    found = dagster.repository(f"assetNodes {{ {fields} }} {_SENSORS}")
+    names = {"asset": ASSET, "name": ASSET.split("/")[-1]}
+    for node in found["assetNodes"]:
+        key = "/".join(node["assetKey"]["path"])
+        kind = (node["partitionDefinition"] or {}).get("type")
+        if kind in _PARTITIONS:
+            names.setdefault(_PARTITIONS[kind], key)
+        if node["hasAssetChecks"]:
+            names.setdefault("checked", key)
+    requested = {
+        sensor["name"]: sum(len(tick["runIds"]) for tick in dagster.ticks(sensor["name"]))
+        for sensor in found["sensors"]
+    }
+    if requested:
+        names["sensor"] = max(requested, key=lambda sensor: requested[sensor])
+    return names
+
+
+_SENSORS: Final = "sensors { name sensorState { status ticks(limit: 1) { status timestamp } } }"
+_PARTITIONS: Final = {"STATIC": "buckets", "DYNAMIC": "batches"}
+
+
+# --------------------------------------------------------------------------- pictures
+
+
+def take(dagster: Dagster, names: Mapping[str, str]) -> None:
+    """Take every picture whose page the example has."""
+    with ui_of(dagster) as page:
+        for picture in PICTURES:
+            try:
+                path, shows = picture.path.format(**names), picture.shows.format(**names)
+            except KeyError as missing:
+                print(f"{picture.name}: the example has no {missing}", file=sys.stderr)
+                continue
+            page.goto(path)
+            page.get_by_text(shows).first.wait_for()
+            if picture.act is not None:
+                picture.act(page)
+            page.wait_for_load_state("networkidle")
+            written = write(picture.name, page.screenshot(animations="disabled"))
+            print(f"{written.name}: {written.stat().st_size // 1_000} kB")
+
+
+def write(name: str, screenshot: bytes) -> Path:
+    """Keep a screenshot with 256 colours, which a page of text and lines does not exceed by much."""
+    target = IMAGES / f"{name}.png"
+    picture = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+    return target
+
+
+if __name__ == "__main__":
+    main()
