@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ __all__ = ["Page", "Text"]
 
 COUNT = 7
 """Pages whose text is computed."""
+
+BATCH = 4
+"""How many of them are in a batch."""
 
 POINTS = {
     "planning": (mx.DuckDBMetadataStore, "plan_batches"),
@@ -84,22 +88,24 @@ def work(increment: mx.Increment):
         yield frame.with_columns(pid=pl.lit(os.getpid()))
 
 
-whole = mxd.metaxify(Text, claim_seconds=0.5)(work)
-chunked = mxd.metaxify(Text, claim_seconds=0.5, chunk_size=2)(work)
-batched = mxd.metaxify(Text, claim_seconds=0.5, batch_size=4)(work)
-
 PROCESSES = dg.multiprocess_executor.configured(
     {"start_method": {"forkserver": {"preload_modules": ["killed_project"]}}, "max_concurrent": 2}
 )
 
 
-def job(asset: dg.AssetsDefinition, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
-    """One of the assets in a job of its own."""
+def asset(**options: Any) -> dg.AssetsDefinition:
+    """The texts, received in one of the ways."""
+    seconds = float(os.environ.get("METAXY_TEST_CLAIM_SECONDS", "0.5"))
+    return mxd.metaxify(Text, claim_seconds=seconds, **options)(work)
+
+
+def job(executor: dg.ExecutorDefinition, **options: Any) -> dg.JobDefinition:
+    """The texts in a job of their own."""
     store = mxd.MetaxyStoreResource(
         database=dg.EnvVar("METAXY_TEST_DATABASE"), settings={"threads": 1}
     )
     definitions = dg.Definitions(
-        assets=[asset],
+        assets=[asset(**options)],
         jobs=[dg.define_asset_job("texts", executor_def=executor)],
         resources={"metaxy_store": store, "metaxy_io_manager": mxd.MetaxyIOManager(store=store)},
     )
@@ -108,27 +114,27 @@ def job(asset: dg.AssetsDefinition, executor: dg.ExecutorDefinition) -> dg.JobDe
 
 def whole_in_process() -> dg.JobDefinition:
     """One step, that commits frame by frame."""
-    return job(whole, dg.in_process_executor)
+    return job(dg.in_process_executor)
 
 
 def whole_in_processes() -> dg.JobDefinition:
     """The same in a process that the run starts."""
-    return job(whole, PROCESSES)
+    return job(dg.multiprocess_executor)
 
 
 def chunked_in_process() -> dg.JobDefinition:
     """A step for each chunk, one after the other."""
-    return job(chunked, dg.in_process_executor)
+    return job(dg.in_process_executor, chunk_size=2)
 
 
 def chunked_in_processes() -> dg.JobDefinition:
     """A process for each chunk, two at a time."""
-    return job(chunked, PROCESSES)
+    return job(PROCESSES, chunk_size=2)
 
 
 def batched_in_process() -> dg.JobDefinition:
     """A run for each batch."""
-    return job(batched, dg.in_process_executor)
+    return job(dg.in_process_executor, batch_size=BATCH)
 
 
 def execute(name: str, instance: dg.DagsterInstance, **options: Any) -> dg.JobExecutionResult:
@@ -138,6 +144,15 @@ def execute(name: str, instance: dg.DagsterInstance, **options: Any) -> dg.JobEx
     )
     with dg.execute_job(found, instance=instance, **options) as result:
         return result
+
+
+def run_with_others(name: str, database: str, limit: int, together: Barrier) -> None:
+    """One of several runs that begin at the same moment; each takes some of the records."""
+    os.environ |= {"METAXY_TEST_DATABASE": database, "METAXY_TEST_CLAIM_SECONDS": "60"}
+    section = {"ops": {"web__text": {"config": {"increment": {"limit": limit}}}}}
+    with dg.DagsterInstance.local_temp(str(folder())) as instance:
+        together.wait()
+        execute(name, instance, run_config=section)
 
 
 def run_until_killed(name: str, database: str, tags: dict[str, str]) -> None:

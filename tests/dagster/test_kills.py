@@ -40,7 +40,9 @@ class Killed:
         process.join()
         (self.folder / "deadly").unlink()
         assert process.exitcode == -signal.SIGKILL
-        return self.instance.get_runs(limit=1)[0]
+        (dead,) = self.instance.get_runs(limit=1)
+        assert dead.status == dg.DagsterRunStatus.STARTED
+        return dead
 
     def run(self, job: str, **options: Any) -> dict[str, Any]:
         """A plain run in this process; gives what it told."""
@@ -101,8 +103,7 @@ def _cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("job", "point", "done"), list(_cases()))
 def test_a_plain_run_completes_what_a_killed_one_left(killed, job, point, done):
-    dead = killed.kill(job, point)
-    assert dead.status == dg.DagsterRunStatus.STARTED
+    killed.kill(job, point)
     asked, stored = killed.asked(), killed.stored()
     assert done is None or len(stored) == done
     killed.wait_until_claims_lapse()
@@ -116,3 +117,53 @@ def test_a_plain_run_completes_what_a_killed_one_left(killed, job, point, done):
     assert set(again.values()) <= {1}
     assert told["metaxy/processed"] == len(again)
     assert killed.left() == (0, ())
+
+
+@pytest.mark.parametrize("point", ["between", pytest.param("writing", marks=pytest.mark.slow)])
+def test_a_batch_whose_run_was_killed_is_completed_by_another_run(killed, point):
+    tick = Ticks(killed)
+    first, second = tick()
+    killed.kill("batched_in_process", point, {"dagster/partition": first})
+    assert killed.stored() == {0, 1}
+    assert tick() == []
+    killed.wait_until_claims_lapse()
+
+    for key in (first, second):
+        killed.run("batched_in_process", tags={"dagster/partition": key})
+
+    in_flight = set() if point == "between" else {2, 3}
+    assert killed.asked() == Counter([*range(killed.project.COUNT), *in_flight])
+    assert killed.left() == (0, ())
+    assert tick() == []
+    assert tick.partitions == []
+
+
+class Ticks:
+    """What the sensor's ticks make of the partitions; gives those of the runs they request."""
+
+    def __init__(self, killed: Killed) -> None:
+        import metaxy_dagster as mxd
+
+        self.instance = killed.instance
+        asset = killed.project.asset(batch_size=killed.project.BATCH)
+        self.name = asset.partitions_def.name
+        self.sensor = mxd.increment_partitions_sensor(asset)
+        self.store = mxd.MetaxyStoreResource(database=killed.database)
+
+    @property
+    def partitions(self) -> list[str]:
+        return list(self.instance.get_dynamic_partitions(self.name))
+
+    def __call__(self) -> list[str]:
+        said = self.sensor(
+            dg.build_sensor_context(
+                instance=self.instance, resources={"metaxy_store": self.store}
+            )
+        )
+        for change in said.dynamic_partitions_requests:
+            if isinstance(change, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(self.name, list(change.partition_keys))
+            else:
+                for key in change.partition_keys:
+                    self.instance.delete_dynamic_partition(self.name, key)
+        return [str(request.partition_key) for request in said.run_requests]
