@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import dagster as dg
+
 from metaxy_core.errors import TransientError
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.claims import Claim
@@ -17,6 +19,8 @@ CLAIM_SECONDS: Final = 600.0
 
 _BEATS: Final = 3
 """How often a claim is extended in its time: one or two attempts may come too late."""
+
+_INTERRUPTIONS: Final = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 Log = Callable[[str], None]
 
@@ -110,7 +114,7 @@ def given_back(
         yield
     except BaseException as error:
         if claim is not None:
-            share = among if isinstance(error, Exception) else None
+            share = None if isinstance(error, _INTERRUPTIONS) else among
             release(store, claim.owner, context.log.warning, feature, among=share)
         raise
 

@@ -20,7 +20,7 @@ RUNS, LIMIT = 5, 6
     [
         "whole_in_process",
         "whole_in_processes",
-        "chunked_in_process",
+        pytest.param("chunked_in_process", marks=pytest.mark.slow),
         pytest.param("chunked_in_processes", marks=pytest.mark.slow),
     ],
 )

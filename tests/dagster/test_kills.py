@@ -89,16 +89,29 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Killed]:
         yield Killed(tmp_path, instance)
 
 
+QUICK = {
+    ("whole_in_process", "start"),
+    ("whole_in_process", "writing"),
+    ("chunked_in_process", "between"),
+    ("chunked_in_process", "forgetting"),
+    ("chunked_in_processes", "writing"),
+}
+"""A case of each point and kind; all others are as good and take longer."""
+
+
 def _cases() -> Iterator[Any]:
+    """Kinds of runs, where they die, and how many texts are written by then."""
     whole = {"start": 0, "between": 2, "writing": 2, "releasing": 7}
     chunked = {"planning": 0, **whole, "forgetting": 7, "telling": 7}
-    for point, done in whole.items():
-        yield pytest.param("whole_in_process", point, done)
-    for point, done in chunked.items():
-        yield pytest.param("chunked_in_process", point, done)
-    for point in chunked:
-        marks = () if point == "writing" else pytest.mark.slow
-        yield pytest.param("chunked_in_processes", point, None, marks=marks)
+    jobs = {
+        "whole_in_process": whole,
+        "chunked_in_process": chunked,
+        "chunked_in_processes": dict.fromkeys(chunked),  # two at a time: it depends
+    }
+    for job, points in jobs.items():
+        for point, done in points.items():
+            marks = () if (job, point) in QUICK else pytest.mark.slow
+            yield pytest.param(job, point, done, marks=marks)
 
 
 @pytest.mark.parametrize(("job", "point", "done"), list(_cases()))
@@ -156,9 +169,7 @@ class Ticks:
 
     def __call__(self) -> list[str]:
         said = self.sensor(
-            dg.build_sensor_context(
-                instance=self.instance, resources={"metaxy_store": self.store}
-            )
+            dg.build_sensor_context(instance=self.instance, resources={"metaxy_store": self.store})
         )
         for change in said.dynamic_partitions_requests:
             if isinstance(change, dg.AddDynamicPartitionsRequest):
