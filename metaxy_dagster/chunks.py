@@ -26,7 +26,7 @@ from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, 
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
-from metaxy_dagster.run_claims import extended, owner_of, release
+from metaxy_dagster.run_claims import extended, given_back, owner_of, release
 
 _CHUNK: Final = "chunk"
 _DONE: Final = "done"
@@ -113,7 +113,10 @@ class _Ops:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
                 size, most = settings.chunk_size or 1, settings.max_chunks
-                with extended(context, self._feature, store, settings.claim_seconds) as claim:
+                with (
+                    extended(context, self._feature, store, settings.claim_seconds) as claim,
+                    given_back(context, self._feature, store, claim),
+                ):
                     taken = replace(request.at_most(size * most), claim=claim)
                     increment = taken.resolved(self._feature, store, None)
                     tally = Tally(request=request)
@@ -145,15 +148,16 @@ class _Ops:
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
-                output = increment_output(
-                    feature,
-                    store,
-                    None,
-                    replace(request, limit=None, among=ids, claim=claim),
-                    lambda increment: design.work.call(context, arguments, increment),
-                    context.log.info,
-                )
-                outcome = written(output, context.run.run_id, context.log.info)
+                with given_back(context, feature, store, claim, ids):
+                    output = increment_output(
+                        feature,
+                        store,
+                        None,
+                        replace(request, limit=None, among=ids, claim=claim),
+                        lambda increment: design.work.call(context, arguments, increment),
+                        context.log.info,
+                    )
+                    outcome = written(output, context.run.run_id, context.log.info)
             _of_op(context).add_output_metadata(
                 {
                     "metaxy/new": outcome.tally.counts.new,

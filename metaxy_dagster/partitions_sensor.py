@@ -21,6 +21,7 @@ from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.slices import WHERE, Slice, slice_where
 
 PARTITION_TAG: Final = "dagster/partition"
+RUN_KEY_TAG: Final = "dagster/run_key"
 
 
 def increment_partitions_sensor(
@@ -164,16 +165,24 @@ def _tick(
 def _runs(
     instance: dg.DagsterInstance, known: Sequence[str]
 ) -> tuple[set[str], set[str], set[str]]:
-    """The batches that have a run, one that is not finished, and one that succeeded."""
+    """The batches that have a run, one whose last run is not finished, and one that succeeded.
+
+    A run before the last one may have been killed without anybody's knowing. One that was made for
+    a run key and never started is requested again, upon which Dagster starts it.
+    """
     if not known:
         return set(), set(), set()
-    filters = dg.RunsFilter(tags={PARTITION_TAG: list(known)})
-    runs = [(run.tags[PARTITION_TAG], run) for run in instance.get_runs(filters)]
-    return (
-        {key for key, _ in runs},
-        {key for key, run in runs if not run.is_finished},
-        {key for key, run in runs if run.is_success},
-    )
+    launched: set[str] = set()
+    succeeded: set[str] = set()
+    last: dict[str, dg.DagsterRun] = {}
+    for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: list(known)})):  # newest first
+        key = run.tags[PARTITION_TAG]
+        last.setdefault(key, run)
+        if run.status != dg.DagsterRunStatus.NOT_STARTED or RUN_KEY_TAG not in run.tags:
+            launched.add(key)
+        if run.is_success:
+            succeeded.add(key)
+    return launched, {key for key, run in last.items() if not run.is_finished}, succeeded
 
 
 def _changes(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import dagster as dg
+
 from metaxy_core.errors import TransientError
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.claims import Claim
@@ -17,6 +19,8 @@ CLAIM_SECONDS: Final = 600.0
 
 _BEATS: Final = 3
 """How often a claim is extended in its time: one or two attempts may come too late."""
+
+_INTERRUPTIONS: Final = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 Log = Callable[[str], None]
 
@@ -86,24 +90,65 @@ def extended(
         heart.join()
 
 
-def release(store: MetadataStore, owner: str, log: Log) -> None:
+@contextmanager
+def given_back(
+    context: Any,
+    feature: FeatureName,
+    store: MetadataStore,
+    claim: Claim | None,
+    among: Any = None,
+) -> Iterator[None]:
+    """Where a step of several fails, it gives back its share of what its run holds.
+
+    The other steps go on with theirs. A step that is interrupted gives back everything: its run is
+    being stopped.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store.
+        claim: of the run.
+        among: ids of the step's records; None for all of them.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if claim is not None:
+            share = None if isinstance(error, _INTERRUPTIONS) else among
+            release(store, claim.owner, context.log.warning, feature, among=share)
+        raise
+
+
+def release(
+    store: MetadataStore,
+    owner: str,
+    log: Log,
+    feature: FeatureName | None = None,
+    *,
+    among: Any = None,
+) -> None:
     """Give back what an owner still holds; where the store is locked, it lapses by itself.
 
     Args:
         store: the store.
         owner: who holds it.
         log: where it is told that it could not be given back.
+        feature: of which feature; None for all.
+        among: ids of the records, or None for all.
     """
     try:
-        store.release_claims(owner)
+        store.release_claims(owner, feature, among=among)
     except TransientError as error:
         log(f"{error} What is claimed is free when its time is over.")
 
 
 def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
     """Give back what runs hold that Dagster knows to be over, such as killed ones."""
-    for held in store.claims(feature):
-        run = context.instance.get_run_by_id(held.owner.partition(" ")[0]) if held.live else None
+    held = store.claims(feature)
+    if not all(claim.live for claim in held):
+        store.forget_lapsed_claims()
+    for claim in held:
+        run = context.instance.get_run_by_id(claim.owner.partition(" ")[0]) if claim.live else None
         if run is not None and run.is_finished:
             context.log.info("%s: what run %s held is free, as it is over.", feature, run.run_id)
-            store.release_claims(held.owner)
+            store.release_claims(claim.owner)

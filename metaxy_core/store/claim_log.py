@@ -112,6 +112,10 @@ class ClaimLog:
             rows = snapshot.fetch(with_numbers(sql, numbers_of(claims))).to_pylist()
         return {row[sc.CLAIM]: row["records"] for row in rows}
 
+    def count(self, snapshot: Snapshot, claims: Sequence[LoggedClaim]) -> int:
+        """How many records some claims hold together."""
+        return sum(sum(self.records(snapshot, [each]).values()) for each in claims)
+
     @contextmanager
     def held(
         self, snapshot: Snapshot, claims: Sequence[LoggedClaim], **told: Sequence[Any]
@@ -191,6 +195,25 @@ class ClaimLog:
         self._erase(transaction, CLAIMS, "claim", names)
         for each in claims:
             _log.info("The claim of '%s' on records of '%s' %s", each.owner, each.feature, why)
+
+    def give_back(
+        self, transaction: Transaction, claims: Sequence[LoggedClaim], ids: pa.Table
+    ) -> int:
+        """Let claims of one feature be without some records; gives how many they still hold."""
+        for each in claims:
+            name = pa.repeat(pa.scalar(each.claim), ids.num_rows)
+            staged = self._backend.stage("metaxy_given_back", ids.append_column(sc.CLAIM, name))
+            try:
+                claimed = transaction.table(each.table)
+                if claimed is not None and Held(claimed, claimed, None).are_of(
+                    staged, ids.column_names
+                ):
+                    transaction.remove(each.table, staged, [sc.CLAIM, *ids.column_names])
+            finally:
+                self._backend.drop(staged)
+        left = {each.claim: self.count(transaction, [each]) for each in claims}
+        self.drop(transaction, [each for each in claims if not left[each.claim]])
+        return sum(left.values())
 
     # ------------------------------------------------------------------ details
 

@@ -166,6 +166,19 @@ def test_a_daemon_that_dies_between_registering_and_launching_loses_nothing(lab,
     assert not said.dynamic_partitions_requests
 
 
+def test_a_run_that_was_made_and_never_started_is_requested_again(lab, batched):
+    first, second = batched.accept(batched.evaluate())
+    job = dg.Definitions(assets=[batched.video, batched.asset], resources=lab.resources)
+    for key, tags in ((first, {"dagster/run_key": first}), (second, {})):
+        lab.instance.create_run_for_job(
+            job.resolve_implicit_global_asset_job_def(), tags={"dagster/partition": key, **tags}
+        )
+
+    said = batched.evaluate()
+
+    assert [request.run_key for request in said.run_requests] == [first]
+
+
 def test_a_cursor_that_is_lost_launches_nothing_again(lab, batched):
     batched.tick()
     batched.cursor = None

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.errors import InvalidWrite, ReadOnlyStore
+from metaxy_core.errors import DataError, InvalidWrite, ReadOnlyStore
 from tests.conftest import Project
 
 if TYPE_CHECKING:
@@ -447,6 +447,66 @@ def test_released_records_are_free_at_once(
     assert held(project.store) == {"b": 1}
     found = project.store.resolve_update(crop, claim=claim("c"))
     assert (ids(found), found.claimed) == (["v2", "v3"], 1)
+
+
+def test_some_of_the_records_are_given_back(
+    project: Project, video: FeatureClass, crop: FeatureClass
+) -> None:
+    found = project.store.resolve_update(crop, limit=3, claim=claim("a"))
+    project.store.resolve_update(video, project.samples(w1="a"), claim=claim("a"))
+    project.store.resolve_update(crop, claim=claim("b"))
+    project.store.write(crop, found.new.filter(id="v1"))
+    some = pl.DataFrame({"id": ["v1", "v2", "v4", "unknown"]})
+    assert project.store.release_claims("a", crop, among=some) == 1
+    assert held(project.store, crop) == {"a": 1, "b": 1}
+    assert held(project.store, video) == {"a": 1}
+    found = project.store.resolve_update(crop, claim=claim("c"))
+    assert (ids(found), found.claimed) == (["v2"], 2)
+
+
+def test_a_claim_whose_last_records_are_given_back_is_gone(
+    project: Project, crop: FeatureClass
+) -> None:
+    found = project.store.resolve_update(crop, claim=claim("a"))
+    project.store.write(crop, found.new.head(1))
+    assert project.store.release_claims("a", crop, among=found.new) == 3
+    assert project.store.claims() == ()
+
+
+def test_the_records_of_one_feature_are_given_back(
+    project: Project, video: FeatureClass, crop: FeatureClass
+) -> None:
+    project.store.resolve_update(crop, claim=claim("a"))
+    project.store.resolve_update(video, project.samples(w1="a"), claim=claim("a"))
+    assert project.store.release_claims("a", video) == 1
+    assert held(project.store) == {"a": 4}
+
+
+@pytest.mark.parametrize("among", [["v1"], mx.Bucket(0, of=2), pl.DataFrame({"name": ["v1"]})])
+def test_what_is_given_back_is_a_frame_of_ids(
+    project: Project, crop: FeatureClass, among: Any
+) -> None:
+    project.store.resolve_update(crop, claim=claim("a"))
+    with pytest.raises(DataError, match="crop|among"):
+        project.store.release_claims("a", crop, among=among)
+    assert held(project.store) == {"a": 4}
+
+
+def test_records_are_given_back_with_their_feature(project: Project, crop: FeatureClass) -> None:
+    frame = pl.DataFrame({"id": ["v1"]})
+    with pytest.raises(InvalidWrite, match="feature is None; .*'among'"):
+        project.store.release_claims("a", among=frame)
+
+
+def test_claims_that_are_over_can_be_forgotten(
+    project: Project, video: FeatureClass, crop: FeatureClass
+) -> None:
+    project.store.resolve_update(crop, limit=1, claim=claim("a", 60))
+    project.store.resolve_update(crop, limit=1, claim=claim("b", 90))
+    project.store.resolve_update(video, project.samples(w1="a"), claim=claim("a", 60))
+    assert project.store.forget_lapsed_claims(at=later(59)) == 0
+    assert project.store.forget_lapsed_claims(at=later(60)) == 2
+    assert held(project.store) == {"b": 1}
 
 
 def test_an_owner_without_claims_has_nothing_to_extend_or_release(
