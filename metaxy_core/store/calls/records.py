@@ -54,6 +54,16 @@ class RecordCalls(Calls):
         with self._parts.backend.snapshot() as snapshot:
             return self._parts.catalog.histories(snapshot, [key])[key]
 
+    def histories(self, *features: KeyLike) -> dict[FeatureKey, History]:
+        """What ``history`` tells of several features, from one query on the catalog.
+
+        Args:
+            features: the features.
+        """
+        keys = [locate(feature)[1] for feature in features]
+        with self._parts.backend.snapshot() as snapshot:
+            return self._parts.catalog.histories(snapshot, keys)
+
     def commits(self, feature: KeyLike, limit: int | None = None) -> tuple[Commit, ...]:
         """The commits of a feature, newest first, without touching its records.
 
