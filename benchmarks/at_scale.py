@@ -4,9 +4,8 @@ import shutil
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +27,7 @@ LEAF: Final = "bench/leaf"
 CHANGED: Final = 5
 PARTITIONS: Final = 10
 BY_HAND: Final = 10
+KINDS: Final = ("chunks", "partitions", "ticks")
 
 
 @dataclass(frozen=True)
@@ -45,54 +45,15 @@ class Sizes:
     ticks: int = 200
 
     @property
-    def chunks(self) -> int:
-        """How many there are."""
-        return -(-self.records // self.chunk_size)
-
-
-def measured(sizes: Sizes) -> dict[str, Any]:
-    """What each unit of work costs, in seconds of the processor.
-
-    Returns:
-        ``units``: rows with ``unit``, ``count``, and for one of them ``plain`` (the same steps in
-        Dagster without us), ``alone`` (the same work without Dagster), ``ours``, and ``parts``,
-        what calls of the store cost of it. ``growth``: what the last of all runs cost, as a
-        multiple of the first ones.
-    """
-    with tempfile.TemporaryDirectory() as name, ExitStack() as closing:
-        folder = Path(name)
-        state = Scenario("resolve", "simple", sizes.records, stored=False)
-        Ours().prepare(state, folder / "data", folder / "new.duckdb")
-        instance = dg.DagsterInstance.ephemeral(tempdir=name)
-        closing.enter_context(instance)
-        lab = _Lab(folder, sizes, instance)
-        units = [*lab.chunks(), lab.partitions()]
-        ticks, growth = lab.ticks()
-    told = {"records": sizes.records, "chunk_size": sizes.chunk_size, "ticks": sizes.ticks}
-    return {**told, "units": [*units, *ticks], "growth": growth}
-
-
-class _Lab:
-    """A store and assets over it."""
-
-    def __init__(self, folder: Path, sizes: Sizes, instance: dg.DagsterInstance) -> None:
-        self._folder = folder
-        self._sizes = sizes
-        self._instance = instance
-        self._path = folder / "store.duckdb"
-
-    # ------------------------------------------------------------------ units
-
-    def chunks(self) -> Iterator[dict[str, Any]]:
-        """A first run, chunk by chunk: with claims and without."""
+    def chunks(self, told: str = "chunk", **options: Any) -> Iterator[dict[str, Any]]:
+        """A first run, chunk by chunk."""
         count, size = self._sizes.chunks, self._sizes.chunk_size
         plain = self._job(_plain_chunks(count))
+        job = self._job(self._asset(chunk_size=size, **options))
+        steps = self._cost(partial(self._run, plain), fresh=False)
         alone = self._cost(partial(self._by_hand, size))
-        for told, options in (("chunk", {}), ("chunk, no claims", {"claim_seconds": None})):
-            job = self._job(self._asset(chunk_size=size, **options))
-            steps = self._cost(partial(self._run, plain), fresh=False)
-            spent.clear()
-            yield _unit(told, count, steps, alone, self._cost(partial(self._run, job)))
+        spent.clear()
+        yield self._unit(told, count, steps, alone, self._cost(partial(self._run, job)))
 
     def partitions(self) -> dict[str, Any]:
         """A first run by buckets, one run after another."""
@@ -107,9 +68,9 @@ class _Lab:
         steps = self._cost(partial(all_of, plain), fresh=False)
         alone = self._cost(self._by_buckets)
         spent.clear()
-        return _unit("partition", len(keys), steps, alone, self._cost(partial(all_of, job)))
+        return self._unit("partition", len(keys), steps, alone, self._cost(partial(all_of, job)))
 
-    def ticks(self) -> tuple[list[dict[str, Any]], float]:
+    def ticks(self) -> list[dict[str, Any]]:
         """Ticks of a sensor over a store that holds everything, with small changes and without."""
         self._fresh()
         self._by_hand(self._sizes.chunk_size)
@@ -147,12 +108,38 @@ class _Lab:
             timed("alone", partial(self._by_hand, self._sizes.chunk_size))
         alone = of["alone"] / BY_HAND * ticks
         units = [
-            _unit("run after a tick", ticks, of["plain run"], alone, of["run"], parts["run"]),
-            _unit("tick with a change", ticks, of["plain tick"], 0.0, of["tick"], parts["tick"]),
-            _unit("tick without one", ticks, of["plain tick"], 0.0, of["idle"], parts["idle"]),
+            self._unit("run after a tick", ticks, of["plain run"], alone, of["run"], parts["run"]),
+            self._unit(
+                "tick with a change", ticks, of["plain tick"], 0.0, of["tick"], parts["tick"]
+            ),
+            self._unit("tick without one", ticks, of["plain tick"], 0.0, of["idle"], parts["idle"]),
         ]
         few = max(1, ticks // 10)
-        return units, statistics.median(runs[-few:]) / statistics.median(runs[:few])
+        growth = statistics.median(runs[-few:]) / statistics.median(runs[:few])
+        units[0]["growth"] = round(growth, 2)
+        return units
+
+    def _unit(
+        self,
+        name: str,
+        count: int,
+        plain: float,
+        alone: float,
+        ours: float,
+        parts: Counter[str] | None = None,
+    ) -> dict[str, Any]:
+        """One of so many, which cost this together."""
+        found = dict(spent if parts is None else parts)
+        opened = found.pop(OPENED, 0)
+        totals = {"plain": plain, "alone": alone, "ours": ours}
+        return {
+            "unit": name,
+            "records": self._sizes.records,
+            "count": count,
+            **{name: round(seconds / count, 5) for name, seconds in totals.items()},
+            "opened": round(opened / count, 2),
+            "parts": {part: round(found[part] / count, 5) for part in sorted(found)},
+        }
 
     # ------------------------------------------------------------------ work
 
@@ -260,24 +247,3 @@ def _plain_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
         return dg.SkipReason("nothing")
 
     return plain_sensor
-
-
-def _unit(
-    name: str,
-    count: int,
-    plain: float,
-    alone: float,
-    ours: float,
-    parts: Counter[str] | None = None,
-) -> dict[str, Any]:
-    """One of so many, which cost this together."""
-    found = dict(spent if parts is None else parts)
-    opened = found.pop(OPENED, 0)
-    totals = {"plain": plain, "alone": alone, "ours": ours}
-    return {
-        "unit": name,
-        "count": count,
-        **{name: round(seconds / count, 5) for name, seconds in totals.items()},
-        "opened": round(opened / count, 2),
-        "parts": {part: round(found[part] / count, 5) for part in sorted(found)},
-    }
