@@ -48,7 +48,12 @@ class ChunkPlan:
         """How long ago it was made."""
         if not self.batches:
             return 0.0
-        return (dt.datetime.now(dt.UTC) - self.batches[0].planned_at).total_seconds()
+        return (dt.datetime.now(dt.UTC) - self.planned_at).total_seconds()
+
+    @property
+    def planned_at(self) -> dt.datetime:
+        """When it was made; where it has batches."""
+        return self.batches[0].planned_at
 
     def commits(self, store: MetadataStore, part: Slice) -> tuple[Commit, ...]:
         """What its runs wrote, oldest first.

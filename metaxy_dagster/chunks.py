@@ -17,7 +17,9 @@ from typing import Any, Final
 
 import dagster as dg
 
-from metaxy_dagster.chunk_plans import find_plan, keep_plan
+from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.claims import Claim
+from metaxy_dagster.chunk_plans import ChunkPlan, find_plan, keep_plan
 from metaxy_dagster.design import AssetDesign
 from metaxy_dagster.errors import InvalidFunction, InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
@@ -26,7 +28,7 @@ from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, 
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
-from metaxy_dagster.run_claims import extended, given_back, owner_of, release
+from metaxy_dagster.run_claims import extended, given_back, is_held, owner_of, release
 
 _CHUNK: Final = "chunk"
 _DONE: Final = "done"
@@ -148,12 +150,13 @@ class _Ops:
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
+                needed = _needed(claim, context, plan, store)
                 with given_back(context, feature, store, claim, ids):
                     output = increment_output(
                         feature,
                         store,
                         None,
-                        replace(request, limit=None, among=ids, claim=claim),
+                        replace(request, limit=None, among=ids, claim=needed),
                         lambda increment: design.work.call(context, arguments, increment),
                         context.log.info,
                     )
@@ -255,6 +258,15 @@ class _Ops:
 
     def _store(self, arguments: Mapping[str, Any]) -> Any:
         return arguments[self._design.settings.store_key].open()
+
+
+def _needed(
+    claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore
+) -> Claim | None:
+    """The claim that a chunk has to make; None where the step that planned made it for all."""
+    if claim is None or _of_op(context).retry_number or not plan.batches:
+        return claim
+    return None if is_held(store, plan.feature, claim, plan.planned_at) else claim
 
 
 def _left_text(feature: FeatureName, left: int, size: int, most: int) -> str:

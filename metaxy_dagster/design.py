@@ -18,6 +18,7 @@ from metaxy_dagster.errors import (
 )
 from metaxy_dagster.feature_name import FEATURE, FeatureName
 from metaxy_dagster.functions import AssetFunction, asset_function
+from metaxy_dagster.input_members import of_partitions, partition_metadata
 from metaxy_dagster.inputs import asset_ins
 from metaxy_dagster.metadata import column_lineage
 from metaxy_dagster.options import AssetOptions, Settings, check_options, check_settings
@@ -81,6 +82,7 @@ class AssetDesign:
         partitions = asset_partitions(feature, _key(feature, settings, options), settings)
         if partitions is not None:
             _check_partitions(feature, partitions, options)
+        ins = of_partitions(ins, feature, partitions)
         return cls(feature, work, samples, config, ins, partitions, settings, options)
 
     @property
@@ -120,6 +122,7 @@ class AssetDesign:
         if self.settings.batch_size is not None:
             metadata[BATCH_SIZE] = self.settings.batch_size
             metadata[MAX_BATCHES] = self.settings.max_batches
+        metadata |= partition_metadata(self.partitions)
         if self.settings.where is not None:
             metadata[WHERE] = dict(self.settings.where)
         return metadata

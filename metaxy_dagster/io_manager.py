@@ -8,11 +8,12 @@ from typing import Any
 import dagster as dg
 
 from metaxy_core.store.base import MetadataStore
-from metaxy_dagster.data_versions import slice_version
+from metaxy_dagster.data_versions import request_version
 from metaxy_dagster.enriching import asset_keys
 from metaxy_dagster.errors import MissingFeature, StoreMismatch
 from metaxy_dagster.feature_name import FeatureName, feature_name, named_feature, plain_value
 from metaxy_dagster.increments import IncrementOutput, Log, Tally, frames_of, owned
+from metaxy_dagster.input_members import input_members
 from metaxy_dagster.input_selection import InputSelection
 from metaxy_dagster.loading import StoredRecords
 from metaxy_dagster.metadata import COLUMN_LINEAGE, column_lineage, materialization_metadata
@@ -37,7 +38,8 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
     "batch_size": 1_000})`` narrows it.
 
     Partitions that are values of a column, which the asset's metadata names under
-    ``partition_expr``, are loaded and written by themselves.
+    ``partition_expr``, are loaded and written by themselves. Of buckets and batches the records
+    are loaded that the run's partition is made from, where ids tell which those are.
 
     Attributes:
         store: the store that outputs are written to and inputs are read from.
@@ -61,7 +63,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
                 materialization_metadata(output.feature, output.store, outcome, lineage)
             )
             if context.has_asset_key:
-                version = slice_version(output.store, output.feature, output.part)
+                version = request_version(output.store, output.feature, output.tally.request)
                 step = dg.AssetExecutionContext.get()
                 step.set_data_version(context.asset_key, version)
 
@@ -70,7 +72,8 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
         selection = InputSelection.from_metadata(context.name, context.definition_metadata)
         feature, where = _input_feature(context)
         part = where & input_slice(context, feature)
-        records = StoredRecords(self.store, feature, selection.within(part.filters))
+        members = input_members(context, feature, self.store)
+        records = StoredRecords(self.store, feature, selection.within(part.filters), members)
         return records.to_annotated(context.name, context.dagster_type.typing_type)
 
     @contextmanager

@@ -32,11 +32,13 @@ class StoredRecords:
         resource: where the store is.
         feature: the feature.
         selection: which of its records and columns.
+        among: ids, or a bucket, of the records that are meant; None for all.
     """
 
     resource: MetaxyStoreResource
     feature: FeatureName
     selection: InputSelection = field(default_factory=InputSelection)
+    among: Any = None
 
     def to_polars(self) -> pl.DataFrame:
         """The records as a Polars frame."""
@@ -125,12 +127,15 @@ class StoredRecords:
 
     def _read(self, columns: Sequence[str] | None, filters: str | None) -> pa.Table:
         with self.resource.open() as store:
-            return store.read(self.feature, columns=columns, filters=filters).to_arrow()
+            found = store.read(self.feature, columns=columns, filters=filters, among=self.among)
+            return found.to_arrow()
 
     def _tables(self) -> Iterator[pa.Table]:
         wanted = self.selection
         with self.resource.open() as store:
-            records = store.read(self.feature, columns=wanted.columns, filters=wanted.filters)
+            records = store.read(
+                self.feature, columns=wanted.columns, filters=wanted.filters, among=self.among
+            )
             with closing(records.batches(wanted.batch_size)) as tables:
                 yield from tables
 

@@ -180,7 +180,8 @@ def materialization_metadata(
         lineage: where the feature's columns come from.
     """
     part, stored = outcome.tally.request.part, _stored_columns(feature, store)
-    rows, share = store.count(feature), stored_count(store, feature, part)
+    rows = store.count(feature)
+    share = stored_count(store, feature, part) if part else rows
     return {
         ROW_COUNT: rows,
         **_counts(outcome),

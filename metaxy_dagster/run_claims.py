@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,6 +91,24 @@ def extended(
         heart.join()
 
 
+def is_held(store: MetadataStore, feature: FeatureName, claim: Claim, since: dt.datetime) -> bool:
+    """Whether what a run claimed before a moment is its own for a while longer, all of it.
+
+    Where it claimed again since then, it may have lost some of it in between.
+
+    Args:
+        store: the store.
+        feature: the feature.
+        claim: the run's.
+        since: the moment.
+    """
+    long_enough = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=claim.seconds / 2)
+    return any(
+        held.owner == claim.owner and held.claimed_at <= since and held.expires_at >= long_enough
+        for held in store.claims(feature, counted=False)
+    )
+
+
 @contextmanager
 def given_back(
     context: Any,
@@ -144,11 +163,14 @@ def release(
 
 def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
     """Give back what runs hold that Dagster knows to be over, such as killed ones."""
-    held = store.claims(feature)
+    held = store.claims(feature, counted=False)
     if not all(claim.live for claim in held):
         store.forget_lapsed_claims()
     for claim in held:
-        run = context.instance.get_run_by_id(claim.owner.partition(" ")[0]) if claim.live else None
+        run_id = claim.owner.partition(" ")[0]
+        if not claim.live or run_id == context.run.run_id:
+            continue
+        run = context.instance.get_run_by_id(run_id)
         if run is not None and run.is_finished:
             context.log.info("%s: what run %s held is free, as it is over.", feature, run.run_id)
             store.release_claims(claim.owner)

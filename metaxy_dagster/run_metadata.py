@@ -56,15 +56,17 @@ def commit_metadata(
         store: the store, after the run.
         commits: what the run wrote.
     """
-    last = store.history(feature).last_change
+    upstream = [feature.other(dep.feature) for dep in feature.plan.deps]
+    histories = store.histories(feature, *upstream)
+    last = histories[feature.key].last_change
     state = {} if last is None else {"metaxy/state_commit": last.id, **_run_of(last)}
     found = {"metaxy/commits": [commit.id for commit in commits], **state}
     if commits:
         rows = [_commit_row(commit) for commit in commits[-_SHOWN:]]
         found["metaxy/commit_table"] = _table(rows)
-    if feature.plan.deps:
-        upstream = [_upstream_row(feature.other(dep.feature), store) for dep in feature.plan.deps]
-        found["metaxy/upstream"] = _table(upstream)
+    if upstream:
+        rows = [_upstream_row(each, histories[each.key].last_change) for each in upstream]
+        found["metaxy/upstream"] = _table(rows)
     return found
 
 
@@ -87,9 +89,8 @@ def _commit_row(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _upstream_row(upstream: FeatureName, store: MetadataStore) -> dict[str, Any]:
-    """In which state an upstream feature was."""
-    last = store.history(upstream).last_change
+def _upstream_row(upstream: FeatureName, last: Commit | None) -> dict[str, Any]:
+    """In which state an upstream feature was, by its last change."""
     return {
         "feature": str(upstream),
         "code_version": upstream.versions.code,

@@ -126,6 +126,8 @@ def open_to(
 def first(found: ir.Table, ids: Sequence[str], limit: int | None) -> ir.Table:
     """The ids that the owner may take: those it has already, then the first ones by id.
 
+    ``metaxy_own`` tells which those are.
+
     Args:
         found: what ``open_to`` gave.
         ids: the id columns.
@@ -134,10 +136,10 @@ def first(found: ir.Table, ids: Sequence[str], limit: int | None) -> ir.Table:
     import ibis
 
     own = found[sc.OWN].fill_null(ibis.literal(value=False))
-    free = found.filter(found[sc.OWN].isnull() | own)
+    free = found.filter(found[sc.OWN].isnull() | own).mutate(**{sc.OWN: own})
     if limit is not None:
-        free = free.order_by([own.desc(), *ids]).limit(limit)
-    return free.select(*ids)
+        free = free.order_by([free[sc.OWN].desc(), *ids]).limit(limit)
+    return free.select(*ids, sc.OWN)
 
 
 def held_by_others(found: ir.Table) -> ir.Table:

@@ -95,10 +95,11 @@ class Batches:
             UnknownBatch: the plan has no such batch.
         """
         with self._parts.backend.snapshot() as snapshot:
-            known = [batch.key for batch in self._all(snapshot)]
-            if key not in known:
+            found = self._ids(snapshot, key=key)
+            if not found.height:  # no batch is empty
+                known = [batch.key for batch in self._all(snapshot)]
                 raise UnknownBatch.from_known(self._plan.key, self._name, key, known)
-            return self._ids(snapshot, key=key)
+            return found
 
     def forget(self, keys: list[str] | None) -> int:
         """Drop batches; gives their number."""
@@ -196,5 +197,5 @@ def kept_batches(
 
     return tuple(
         Batch(row["plan"], row["batch"], row["records"], row["planned_at"], row["note"])
-        for row in parts.tables.rows(snapshot, query)
+        for row in parts.tables.rows(snapshot, query, ("batches", feature, name))
     )

@@ -11,7 +11,7 @@ from metaxy_core.engine.numbers import OWN_SINCE, SINCE, number
 from metaxy_core.keys import FeatureKey
 from metaxy_core.store.backends.base import Snapshot, Transaction
 from metaxy_core.store.commit_sets import CommitSet
-from metaxy_core.store.commits import COMPACT, ERASING, STAMPING, Commit, to_commit
+from metaxy_core.store.commits import COMPACT, ERASING, LEAVING_DATA, STAMPING, Commit, to_commit
 from metaxy_core.store.histories import Histories, History
 from metaxy_core.store.tables import COMMITS, CatalogTables
 
@@ -114,14 +114,15 @@ class Catalog:
         return Since(row["commits"], int(row["rows"] or 0), erasing=bool(row["erasing"]))
 
     def commit_sets(
-        self, snapshot: Snapshot, features: Sequence[FeatureKey]
+        self, snapshot: Snapshot, features: Sequence[FeatureKey], *, rebases: bool = True
     ) -> dict[FeatureKey, CommitSet]:
         """Which commits some features have that may matter downstream."""
+        left_out = sorted({COMPACT} if rebases else LEAVING_DATA)
         names = sorted({str(feature) for feature in features})
 
         def query() -> ir.Table:
             commits = self.commits(snapshot)
-            commits = commits.filter(commits.feature.isin(names), commits.operation != COMPACT)
+            commits = commits.filter(commits.feature.isin(names), ~commits.operation.isin(left_out))
             stamped = commits.operation.isin(sorted(STAMPING)).ifelse(commits.rows, 0)
             return commits.group_by("feature").agg(
                 newest=commits[sc.COMMIT].max(),
@@ -131,7 +132,7 @@ class Catalog:
                 last_at=commits.created_at.max(),
             )
 
-        rows = self._tables.rows_over(snapshot, query, ("commit sets", *names))
+        rows = self._tables.rows_over(snapshot, query, ("commit sets", rebases, *names))
         found = {
             FeatureKey(row.pop("feature")): CommitSet(**{**row, "records": int(row["records"])})
             for row in rows

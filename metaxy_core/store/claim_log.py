@@ -79,17 +79,21 @@ class ClaimLog:
         found = [LoggedClaim(**row) for row in rows]
         return sorted(found, key=lambda each: (each.feature, each.expires_at, each.owner))
 
-    def listed(self, snapshot: Snapshot, moment: dt.datetime) -> list[HeldClaim]:
-        """All claims, with the number of their records."""
+    def listed(
+        self, snapshot: Snapshot, moment: dt.datetime, feature: FeatureKey | None, *, counted: bool
+    ) -> list[HeldClaim]:
+        """The claims of one feature or of all, with the number of their records."""
         found = []
-        for _, group in groupby(self.claims(snapshot), key=lambda each: each.feature):
+        for name, group in groupby(self.claims(snapshot), key=lambda each: each.feature):
+            if feature is not None and name != str(feature):
+                continue
             of_feature = list(group)
-            counts = self.records(snapshot, of_feature)
+            counts = self.records(snapshot, of_feature) if counted else None
             found += [
                 HeldClaim(
                     owner=each.owner,
                     feature=FeatureKey(each.feature),
-                    records=counts.get(each.claim, 0),
+                    records=None if counts is None else counts.get(each.claim, 0),
                     claimed_at=each.claimed_at,
                     expires_at=each.expires_at,
                     live=each.holds(moment),

@@ -12,7 +12,9 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.compute as pc
 
 from metaxy_core import system_columns as sc
 from metaxy_core.engine import compare
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+_GOOD_AS_NEW: Final = 0.9
+"""A claim that so much of its time is left of is not made anew."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -40,10 +45,12 @@ class Share:
     Attributes:
         ids: of the records, integers as wide as they can be.
         held: how many records others hold.
+        owned: the claim under which the owner holds all of them already, if it does.
     """
 
     ids: pa.Table
     held: int
+    owned: LoggedClaim | None = None
 
 
 class Claiming:
@@ -87,15 +94,18 @@ class Claiming:
 
     def _taken(self, rows: ir.Table, seen: int) -> Share:
         """What of an increment's rows is claimed now."""
-        with self._backend.snapshot() as snapshot:  # where all is taken, nobody has to wait
+        with self._backend.snapshot() as snapshot:  # where nothing is to be written, nobody waits
             if self._log.claims(snapshot):
-                share = self._share(snapshot, rows, seen, self._claim.moment)
-                if not share.ids.num_rows:
+                moment = self._claim.moment
+                share = self._share(snapshot, rows, seen, moment)
+                if not share.ids.num_rows or self._lasts(share.owned, moment):
                     return share
         with self._backend.transaction() as transaction:
             moment = self._claim.moment
             share = self._share(transaction, rows, seen, moment)
-            if share.ids.num_rows:
+            if share.owned is not None:
+                self._log.extend(transaction, [share.owned], self._claim.ends(moment))
+            elif share.ids.num_rows:
                 taken = LoggedClaim(
                     claim=uuid.uuid4().hex,
                     owner=self._claim.owner,
@@ -107,6 +117,13 @@ class Claiming:
                 )
                 self._log.take(transaction, taken, share.ids)
         return share
+
+    def _lasts(self, owned: LoggedClaim | None, moment: dt.datetime) -> bool:
+        """Whether a claim that the owner has is as good as a new one."""
+        if owned is None:
+            return False
+        left = (owned.expires_at - moment).total_seconds()
+        return left >= _GOOD_AS_NEW * self._claim.seconds
 
     def _share(self, snapshot: Snapshot, rows: ir.Table, seen: int, moment: dt.datetime) -> Share:
         """What of an increment's rows the owner may take just now."""
@@ -128,11 +145,15 @@ class Claiming:
             def fetched(build: Callable[[], ir.Table], *what: Hashable) -> pa.Table:
                 return snapshot.fetch(with_numbers(self._backend.sql(build, (*what, key)), numbers))
 
-            ids = fetched(lambda: first(found(), plan.grain, limit), "share", limit)
-            if all(own):
-                return Share(ids, 0)
-            others = fetched(lambda: held_by_others(found()), "held by others")
-        return Share(ids, others["records"][0].as_py())
+            taken = fetched(lambda: first(found(), plan.grain, limit), "share", limit)
+            others = 0
+            if not all(own):
+                counted = fetched(lambda: held_by_others(found()), "held by others")
+                others = counted["records"][0].as_py()
+        owned = None
+        if taken.num_rows and pc.all(taken[sc.OWN]).as_py():
+            (owned,) = (each for each in claims if each.owner == owner)
+        return Share(taken.drop_columns(sc.OWN), others, owned)
 
     def _reduced(self, whole: Increment, share: Share) -> Increment:
         """The increment of what was taken."""

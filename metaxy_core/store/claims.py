@@ -64,7 +64,8 @@ class HeldClaim:
     Attributes:
         owner: who holds it.
         feature: the feature.
-        records: how many records are held: claimed and not written since.
+        records: how many records are held, claimed and not written since; None where that was not
+            counted.
         claimed_at: when the owner claimed some of them last.
         expires_at: until when it holds.
         live: whether it still holds.
@@ -72,7 +73,7 @@ class HeldClaim:
 
     owner: str
     feature: FeatureKey
-    records: int
+    records: int | None
     claimed_at: dt.datetime
     expires_at: dt.datetime
     live: bool

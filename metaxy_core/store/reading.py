@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metaxy_core import system_columns as sc
@@ -14,6 +15,7 @@ from metaxy_core.engine.upstream import Source, latest_rows, live_records
 from metaxy_core.errors import InvalidWrite, UnknownColumn
 from metaxy_core.specs.filter import parse_filter
 from metaxy_core.store.backends.base import Backend, Snapshot
+from metaxy_core.store.members import Members
 from metaxy_core.store.sources import Sources, source_key
 
 if TYPE_CHECKING:
@@ -64,11 +66,21 @@ class Query:
         backend: where they are.
         rows: the rows as on disk, in a snapshot; the first so many by id, or all of them.
         present: such rows in the shape that users see.
+        given: frames that the rows are found with, by the names that SQL knows them under.
     """
 
     backend: Backend
     rows: Callable[[Snapshot, int | None], Selected]
     present: Callable[[pa.Table], pa.Table]
+    given: Mapping[str, pa.Table] = field(default_factory=dict)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Where to read the rows."""
+        with ExitStack() as closing:
+            for name, frame in self.given.items():
+                closing.callback(self.backend.drop, self.backend.stage(name, frame))
+            yield closing.enter_context(self.backend.snapshot())
 
     def sql(self, snapshot: Snapshot, limit: int | None) -> str:
         """The statement that gives the rows."""
@@ -92,7 +104,7 @@ class Records:
 
     def to_arrow(self) -> pa.Table:
         """The records as a PyArrow table."""
-        with self._query.backend.snapshot() as snapshot:
+        with self._query.backend.turn, self._query.snapshot() as snapshot:
             found = snapshot.fetch(self._query.sql(snapshot, self._limit))
         return self._query.present(found)
 
@@ -114,7 +126,7 @@ class Records:
 
     def count(self) -> int:
         """How many records there are, without reading them."""
-        with self._query.backend.snapshot() as snapshot:
+        with self._query.backend.turn, self._query.snapshot() as snapshot:
             rows = self._query.rows(snapshot, self._limit).build()
             counted = rows.agg(records=rows.count())
             found = snapshot.fetch(self._query.backend.sql(lambda: counted))
@@ -144,7 +156,7 @@ class Records:
         if type(size) is not int or size < 1:
             raise InvalidWrite.from_argument("size", size, "a whole number of rows from 1")
         backend = self._query.backend
-        with backend.snapshot() as snapshot:
+        with backend.turn, self._query.snapshot() as snapshot:
             kept = snapshot.keep(self._query.sql(snapshot, self._limit))
         try:
             for batch in backend.stream(backend.sql(lambda: kept), size):
@@ -162,39 +174,51 @@ class Reading:
         backend: Backend,
         sources: Sources,
         definition: FeatureDefinition,
-        columns: Sequence[str] | None,
-        filters: str | None,
+        columns: Sequence[str] | None = None,
+        filters: str | None = None,
+        members: Members | None = None,
     ) -> None:
         self._backend = backend
         self._sources = sources
         self._definition = definition
+        self._members = members
         self._columns = columns
         self._filter = None if filters is None else parse_filter(filters)
 
     def records(self, *, history: bool, include_deleted: bool, as_of: Moment | None) -> Records:
         """The records, not read yet."""
+        members = self._members
+        portion = None if members is None else members.portion
+        grain = () if portion is None else portion.plan.grain
 
         def selected(snapshot: Snapshot, limit: int | None) -> Selected:
-            source = self._sources.open(snapshot, self._definition)
+            source = self._sources.open(snapshot, self._definition, kept_columns=grain)
             self._check_columns(source.rows.columns)
+            if members is not None:
+                members.check_types(source.rows)
 
             def build() -> ir.Table:
                 at = source if as_of is None or not source.written else until(source, as_of)
+                at = at if portion is None else portion.work(at)
                 rows = at.rows if history else latest_rows(at)
+                rows = rows if portion is None else portion.of(rows)
                 if not include_deleted:
                     rows = rows.filter(~rows[sc.DELETED])
                 return self._finished(rows, source, limit)
 
             columns = None if self._columns is None else tuple(self._columns)
             options = (history, include_deleted, as_of, limit)
-            key = ("read", source_key(source), columns, self._filter, options)
+            among = None if portion is None else portion.key
+            key = ("read", source_key(source), columns, self._filter, options, among)
             return Selected(build, key)
 
         def present(found: pa.Table) -> pa.Table:
             frame = presented(self._definition, found)
             return frame if self._columns is None else frame.select(list(self._columns))
 
-        return Records(str(self._definition.key), Query(self._backend, selected, present))
+        given = {} if members is None else members.given
+        query = Query(self._backend, selected, present, given)
+        return Records(str(self._definition.key), query)
 
     def _finished(self, rows: ir.Table, source: Source, limit: int | None) -> ir.Table:
         """Rows with their commits, filtered and cut to what is wanted."""

@@ -166,7 +166,7 @@ def test_an_asset_without_partitions_loads_all_buckets(lab, media, clips):
     assert loaded == [sorted([*BUCKETS[0], *BUCKETS[1]])]
 
 
-def test_a_bucket_loads_an_upstream_without_partitions_and_one_with(lab, media):
+def test_a_bucket_loads_the_records_of_its_bucket_from_whatever_upstream(lab, media):
     lab.samples = dict.fromkeys(NAMES, ("1", "1"))
     seen = []
 
@@ -181,7 +181,92 @@ def test_a_bucket_loads_an_upstream_without_partitions_and_one_with(lab, media):
     lab.run(whole, asset, selection=[asset], partition_key="0")
     lab.run(divided, asset, selection=[asset], partition_key="1")
 
-    assert seen == [(12, 1), (12, 2)]
+    assert seen == [(1, 1), (2, 2)]
+
+
+def test_an_input_with_a_partition_mapping_is_what_that_says(lab, media, clips):
+    seen = []
+
+    def transcript(increment: mx.Increment, video: pl.DataFrame):
+        seen.append(video.height)
+        return lab.transcribed(increment.new)
+
+    everything = dg.AssetIn(lab.VIDEO, partition_mapping=dg.AllPartitionMapping())
+    asset = mxd.metaxify(media.Transcript, buckets=4, ins={"video": everything})(transcript)
+    divided = lab.video(media, buckets=4)
+    lab.run(clips)
+    lab.run(divided, asset, selection=[asset], partition_key="1")
+
+    assert seen == [12]
+
+
+def test_any_asset_with_the_partitions_of_a_bucketed_one_loads_its_bucket(lab, media, clips):
+    loaded = []
+    asset = bucketed(lab, media)
+
+    @dg.asset(ins={"texts": dg.AssetIn(lab.TRANSCRIPT)}, partitions_def=asset.partitions_def)
+    def report(texts: pl.DataFrame) -> None:
+        loaded.append(sorted(texts["video_id"]))
+
+    lab.run(clips)
+    for key in "13":
+        lab.run(asset, partition_key=key)
+    lab.run(clips, asset, report, selection=[report], partition_key="3")
+
+    assert loaded == [BUCKETS[3]]
+
+
+def test_groups_of_a_bucket_are_made_of_members_of_all_buckets(lab, media):
+    spec = mx.FeatureSpec(
+        key="example/album",
+        id_columns=["path"],
+        deps=[mx.FeatureDep(feature=media.Video, lineage=mx.aggregation(on=["path"]))],
+    )
+    with media.graph.use():
+
+        class Album(mx.Feature, spec=spec):
+            path: str
+
+    seen = []
+
+    @mxd.metaxify(Album, buckets=4)
+    def album(increment: mx.Increment, video: pl.DataFrame):
+        seen.append(video.height)
+        return increment.new
+
+    lab.samples = dict.fromkeys(NAMES, ("1", "1"))
+    divided = lab.video(media, buckets=4)
+    for key in "0123":
+        lab.run(divided, partition_key=key)
+    for key in "0123":
+        lab.run(divided, album, selection=[album], partition_key=key)
+
+    assert set(seen) == {12}
+
+
+def test_a_bucket_s_data_version_changes_with_its_own_records_only(lab, media, clips):
+    asset = bucketed(lab, media, orphans="delete")
+
+    def versions():
+        found = {}
+        for key in "0123":
+            (event,) = lab.run(asset, partition_key=key).get_asset_materialization_events()
+            found[key] = event.materialization.tags["dagster/data_version"]
+        return found
+
+    lab.run(clips)
+    first, again = versions(), versions()
+    lab.samples["v9"] = ("2", "1")
+    lab.run(clips)
+    changed = versions()
+    with lab.store.open() as store:
+        store.delete(media.Video, pl.DataFrame({"video_id": ["v10"]}))
+    deleted = versions()
+
+    assert first == again
+    assert len(set(first.values())) == 4
+    assert {key for key in first if first[key] != changed[key]} == {"1"}
+    assert {key for key in first if changed[key] != deleted[key]} == {"0"}
 
 
 @pytest.mark.parametrize("buckets", [0, -1, "4", True, 2.0])

@@ -384,3 +384,19 @@ def test_options_that_do_not_go_together_are_refused(media, options, said):
 def test_a_root_has_no_batches(media):
     with pytest.raises(mxd.AssetError, match="root: the sensor that plans batches"):
         mxd.metaxify(media.Video, batch_size=5)(lambda: None)
+
+
+def test_a_batch_s_run_loads_the_upstream_records_of_the_batch(lab, media):
+    lab.samples = dict.fromkeys("abcde", ("1", "1"))
+    seen = []
+
+    @mxd.metaxify(media.Transcript, batch_size=2)
+    def transcript(increment: mx.Increment, video: pl.DataFrame):
+        seen.append((sorted(video["video_id"]), sorted(increment.new["video_id"])))
+        return lab.transcribed(increment.new)
+
+    video = lab.video(media)
+    lab.run(video)
+    Batched(lab, transcript, video).tick()
+
+    assert seen == [(["a", "b"],) * 2, (["c", "d"],) * 2, (["e"],) * 2]

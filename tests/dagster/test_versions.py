@@ -63,6 +63,18 @@ def test_every_commit_changes_the_data_version_and_reading_it_does_not(lab, medi
     assert len(set(seen)) == 4
 
 
+def test_a_commit_that_arrives_late_changes_the_data_version(lab, media):
+    for version in "12":
+        lab.samples = {"a": (version, "1")}
+        lab.run(lab.video(media))
+    before = lab.data_version(lab.VIDEO)
+    with lab.store.open() as store:
+        *_, late = store.commits(media.Video)
+        with store._parts.backend.transaction() as transaction:
+            store._parts.catalog.add(transaction, late)
+        assert mxd.data_version(store, media.Video).value != before
+
+
 def test_a_rebase_leaves_the_data_version_alone(lab, media):
     lab.run(lab.video(media))
     bumped = lab.features(audio="2")

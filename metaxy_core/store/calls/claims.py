@@ -27,7 +27,11 @@ class ClaimCalls(Calls):
     """Claims, that ``resolve_update`` makes."""
 
     def claims(
-        self, feature: KeyLike | None = None, *, at: dt.datetime | None = None
+        self,
+        feature: KeyLike | None = None,
+        *,
+        at: dt.datetime | None = None,
+        counted: bool = True,
     ) -> tuple[HeldClaim, ...]:
         """Who holds records of which feature: by feature and by when it ends, lapsed claims too.
 
@@ -37,12 +41,12 @@ class ClaimCalls(Calls):
         Args:
             feature: one feature; all where it is None.
             at: the time at which they are live or not; now where it is None.
+            counted: whether to count the records of each; otherwise the catalog alone is read.
         """
         key = None if feature is None else FeatureKey(feature)
         moment = moment_of(at)
         with self._parts.backend.turn, self._parts.backend.snapshot() as snapshot:
-            found = ClaimLog(self._parts).listed(snapshot, moment)
-        return tuple(each for each in found if key in {None, each.feature})
+            return tuple(ClaimLog(self._parts).listed(snapshot, moment, key, counted=counted))
 
     def extend_claim(
         self, owner: str, seconds: float = 3600, *, at: dt.datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from metaxy_core.errors import UnknownFeature
 from metaxy_core.feature import locate
@@ -12,8 +13,9 @@ from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
 from metaxy_core.store.arguments import checked_count, checked_moment
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.histories import History
+from metaxy_core.store.members import given_members
 from metaxy_core.store.parts import Calls
-from metaxy_core.store.reading import Reading, Records
+from metaxy_core.store.reading import Members, Reading, Records
 
 
 class RecordCalls(Calls):
@@ -28,6 +30,7 @@ class RecordCalls(Calls):
         history: bool = False,
         include_deleted: bool = False,
         as_of: int | dt.datetime | None = None,
+        among: Any = None,
     ) -> Records:
         """Records of a feature, read when ``.to_polars()``, ``.to_arrow()`` … is called.
 
@@ -38,12 +41,19 @@ class RecordCalls(Calls):
             history: every row ever written instead of the latest of each record.
             include_deleted: deleted records too; ``metaxy_deleted_at`` tells.
             as_of: the records as they were after this commit (its id), or at this time.
+            among: these records only: a frame with their ids (of an expansion, those of the
+                parents), or an ``mx.Bucket``, as for ``resolve_update``.
 
         Raises:
             InvalidWrite: ``as_of`` is no commit id, or a time without its time zone.
+            DataError: ``among`` is no frame with ids, or they have other types.
         """
         graph, key = locate(feature)
-        reading = Reading(self._parts.backend, self._parts.sources, graph[key], columns, filters)
+        parts, members = self._parts, None
+        if among is not None:
+            plan = graph.plan(key)
+            members = Members(plan, given_members(plan, among))
+        reading = Reading(parts.backend, parts.sources, graph[key], columns, filters, members)
         return reading.records(
             history=history, include_deleted=include_deleted, as_of=checked_moment(as_of)
         )
@@ -53,6 +63,16 @@ class RecordCalls(Calls):
         _, key = locate(feature)
         with self._parts.backend.snapshot() as snapshot:
             return self._parts.catalog.histories(snapshot, [key])[key]
+
+    def histories(self, *features: KeyLike) -> dict[FeatureKey, History]:
+        """What ``history`` tells of several features, from one query on the catalog.
+
+        Args:
+            features: the features.
+        """
+        keys = [locate(feature)[1] for feature in features]
+        with self._parts.backend.snapshot() as snapshot:
+            return self._parts.catalog.histories(snapshot, keys)
 
     def commits(self, feature: KeyLike, limit: int | None = None) -> tuple[Commit, ...]:
         """The commits of a feature, newest first, without touching its records.
@@ -76,4 +96,4 @@ class RecordCalls(Calls):
     def count(self, feature: KeyLike) -> int:
         """How many records of a feature are stored and not deleted."""
         graph, key = locate(feature)
-        return Reading(self._parts.backend, self._parts.sources, graph[key], None, None).count()
+        return Reading(self._parts.backend, self._parts.sources, graph[key]).count()

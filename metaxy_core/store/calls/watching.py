@@ -13,7 +13,7 @@ from metaxy_core.store.parts import Calls
 class WatchingCalls(Calls):
     """What the catalog tells in one query."""
 
-    def commit_sets(self, *features: KeyLike) -> dict[FeatureKey, CommitSet]:
+    def commit_sets(self, *features: KeyLike, rebases: bool = True) -> dict[FeatureKey, CommitSet]:
         """Which commits some features have, from one query that reads nothing but the catalog.
 
         Where the answer is the same as before, nothing was done meanwhile. What was done is the
@@ -21,6 +21,8 @@ class WatchingCalls(Calls):
 
         Args:
             features: the features.
+            rebases: whether they count, which may let downstream go on, but leave all that records
+                hold as it was. Compactions never do.
 
         Returns:
             A set for each feature; an empty one where it was never written.
@@ -47,7 +49,7 @@ class WatchingCalls(Calls):
         """
         keys = [locate(feature)[1] for feature in features]
         with self._parts.backend.snapshot() as snapshot:
-            return self._parts.catalog.commit_sets(snapshot, keys)
+            return self._parts.catalog.commit_sets(snapshot, keys, rebases=rebases)
 
     def is_settled(self, feature: KeyLike) -> bool:
         """Whether the catalog alone tells that a feature has nothing to do.

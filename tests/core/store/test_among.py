@@ -247,3 +247,59 @@ def test_the_ids_of_an_increment_come_without_its_columns(
     film(project, "b", version="b")
 
     assert project.store.resolve_update(text).ids.to_dicts() == [{"id": "b"}, {"id": "c"}]
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def read_ids(project: Project, feature: Any, **options: Any) -> list[Any]:
+    return sorted(project.store.read(feature, columns=["id"], **options).to_polars()["id"])
+
+
+def test_some_records_are_read_by_their_ids_in_their_latest_state(
+    project: Project, video: FeatureClass
+) -> None:
+    film(project, "a", "b", "c")
+    film(project, "a", "c", version="b")
+    project.store.delete(video, ids("c"))
+    some = ids("a", "c", "z")
+
+    records = project.store.read(video, among=some)
+    assert records.count() == 1
+    assert records.to_polars()["id"].to_list() == ["a"]
+    assert [batch["id"].to_pylist() for batch in records.batches()] == [["a"]]
+    assert read_ids(project, video, among=some, history=True) == ["a", "a", "c", "c"]
+    assert read_ids(project, video, among=some, include_deleted=True) == ["a", "c"]
+    assert read_ids(project, video, among=some, filters="id > 'a'", history=True) == ["c", "c"]
+    assert read_ids(project, video) == ["a", "b"]
+
+
+def test_every_record_is_read_in_one_bucket_which_is_that_of_its_increment(
+    project: Project, text: FeatureClass
+) -> None:
+    film(project, *NAMES)
+    buckets = [mx.Bucket(number, of=4) for number in range(4)]
+    read = [read_ids(project, "video", among=bucket) for bucket in buckets]
+
+    assert sorted(name for part in read for name in part) == sorted(NAMES)
+    assert read == [found(project, text, bucket)["new"] for bucket in buckets]
+
+
+def test_children_are_read_by_their_parents(project: Project, video: FeatureClass) -> None:
+    part = project.feature(
+        "part", ids=["id", "part"], deps=[mx.FeatureDep(feature=video, lineage=mx.expansion())]
+    )
+    film(project, "a", "b")
+    increment = project.store.resolve_update(part)
+    parts = pl.DataFrame({"part": ["1", "2"]})
+    project.store.write(part, increment.new.join(parts, how="cross"))
+
+    assert read_ids(project, part, among=ids("b")) == ["b", "b"]
+
+
+def test_ids_of_another_type_are_refused(project: Project, video: FeatureClass) -> None:
+    film(project, "a")
+    with pytest.raises(WrongColumnType, match="among="):
+        project.store.read(video, among=pl.DataFrame({"id": [1]})).to_polars()
+    with pytest.raises(MissingColumn):
+        project.store.read(video, among=ids("a", column="name"))
