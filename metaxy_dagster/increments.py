@@ -19,6 +19,7 @@ from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.commit_sets import CommitSet
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.increment import Counts, Increment
+from metaxy_core.system_columns import PROVENANCE
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.previews import increment_preview
 from metaxy_dagster.requests import EVERYTHING, Request
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 
-_MOST_PASSES: Final = 5
+_FETCHED: Final = 100_000
+"""Rows fetched at a time, where ids and provenance of all are wanted."""
+
+_MOST_PASSES: Final = 4
 """Records that change upstream faster than they are computed are left to another run."""
 
 
@@ -191,15 +195,35 @@ def _changed_meanwhile(
         before, seen = seen, _upstream_commits(feature, store)
         if seen == before:
             return
-        increment = replace(request, among=increment.ids).resolved(feature, store, None)
-        if not increment.counts.to_process:
+        former = increment
+        increment = replace(request, among=former.ids).resolved(feature, store, None)
+        changed = _with_other_provenance(feature, increment, former)
+        if not changed.height:
             return
+        if changed.height < increment.counts.to_process:  # the function left the others out
+            increment = replace(request, among=changed).resolved(feature, store, None)
         tally.add_again(increment)
         log(
             f"{feature}: {increment.counts.to_process} records changed upstream while they were "
-            f"computed, or were left out; they are computed again."
+            f"computed; they are computed again."
         )
         yield from frames_of(feature, work(increment))
+
+
+def _with_other_provenance(
+    feature: FeatureName, increment: Increment, former: Increment
+) -> pl.DataFrame:
+    """The ids of records that are to be computed from something else than they were before."""
+    import polars as pl
+
+    grain = list(feature.plan.grain)
+    if not increment.counts.to_process:
+        return increment.ids
+    now, then = (
+        pl.concat([rows.select(*grain, PROVENANCE) for rows in each.batches(_FETCHED)])
+        for each in (increment, former)
+    )
+    return now.join(then, on=[*grain, PROVENANCE], how="anti").select(grain)
 
 
 def _upstream_commits(feature: FeatureName, store: MetadataStore) -> Mapping[FeatureKey, CommitSet]:

@@ -124,6 +124,25 @@ def test_what_changes_upstream_while_it_is_computed_is_computed_again(lab, claim
     assert lab.counts(result, lab.TRANSCRIPT) == {"new": 2, "stale": 1, "processed": 3}
 
 
+def test_what_was_left_out_is_not_computed_again_since_another_record_changed(lab):
+    features = lab.features()
+    video = lab.video(features)
+    lab.run(video)
+
+    @mxd.metaxify(features.Transcript)
+    def picky(increment: mx.Increment) -> pl.DataFrame:
+        rows = pl.concat(list(increment.batches()))
+        lab.processed.append(sorted(rows["video_id"]))
+        if len(lab.processed) == 1:
+            lab.samples["a"] = ("2", "1")
+            lab.run(video)
+        return lab.transcribed(rows.filter(pl.col("video_id") == "a"))
+
+    lab.run(picky)
+
+    assert lab.processed == [["a", "b"], ["a"]]
+
+
 def test_an_asset_may_claim_nothing(lab):
     features = lab.features()
     seen: list[Any] = []
