@@ -36,6 +36,14 @@ class Done:
     chunks: int = 0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
+    @property
+    def received(self) -> str:
+        """In what the increment was received."""
+        if self.partitions:
+            planned = any("-" in key for key in self.partitions)
+            return f"{len(self.partitions)} {'batches' if planned else 'buckets'}"
+        return f"{self.chunks} chunks" if self.chunks else "whole"
+
 
 @dataclass
 class Round:
@@ -120,7 +128,9 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         done = Round(instance, Path(instance.root_directory) / "cursors.json")
         done.go()
-    said: dict[str, Any] = {name: asdict(each) for name, each in done.done.items()}
+    said: dict[str, Any] = {
+        name: {**asdict(each), "received": each.received} for name, each in done.done.items()
+    }
     print(json.dumps(said))
 
 
