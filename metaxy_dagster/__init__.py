@@ -2,6 +2,7 @@
 
 from metaxy_dagster.automation import on_upstream_change
 from metaxy_dagster.checks import feature_checks
+from metaxy_dagster.components import MetaxyComponent
 from metaxy_dagster.data_versions import data_version
 from metaxy_dagster.errors import AssetError
 from metaxy_dagster.feature_assets import external_feature, load_feature_assets
@@ -32,6 +33,7 @@ __all__ = [
     "AssetError",
     "Children",
     "IncrementConfig",
+    "MetaxyComponent",
     "MetaxyIOManager",
     "MetaxyStoreResource",
     "MetaxyTranslator",

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field
 
-from metaxy_core.errors import StoreError
+from metaxy_core.config.environment import from_environment
+from metaxy_core.errors import StoreError, UnknownStore
 from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
+from metaxy_dagster.errors import InvalidOptions
 
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
+
+    from metaxy_core.config import Config
 
 STORE_KEY: Final = "metaxy_store"
 """Resource key of the store, where nobody chose another one."""
@@ -54,6 +58,10 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             "See https://duckdb.org/docs/configuration/overview."
         ),
     )
+    hash: str | None = Field(
+        default=None,
+        description="Algorithm of the versions, md5 or xxh64; the one that the store has where None.",
+    )
 
     @classmethod
     def from_duckdb(
@@ -83,6 +91,47 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             settings=duckdb.connection_config,
         )
 
+    @classmethod
+    def from_config(cls, config: Config, name: str | None = None) -> MetaxyStoreResource:
+        """A store of ``metaxy.toml``, the same that the ``metaxy`` command opens.
+
+        Args:
+            config: what ``mx.init()`` gave.
+            name: the store's name there; the default store where it is None.
+
+        Raises:
+            UnknownStore: no store has this name.
+            InvalidOptions: it is seen over other stores (``fallback``), which runs cannot share.
+            MissingVariable: it names a variable that is not set.
+
+        Example:
+            >>> from metaxy_core.config import Config, StoreConfig
+            >>> config = Config(stores={"default": StoreConfig(path="/data/metadata.duckdb")})
+            >>> MetaxyStoreResource.from_config(config).database
+            '/data/metadata.duckdb'
+        """
+        wanted = name or config.store
+        if wanted not in config.stores:
+            raise UnknownStore.from_config(wanted, config.place, list(config.stores))
+        store, setting = config.stores[wanted], f"stores.{wanted}"
+        if store.fallback:
+            raise InvalidOptions.from_argument(
+                f"Store {wanted!r} in {config.place}",
+                "fallback",
+                list(store.fallback),
+                "Dagster a store of its own, without fallback",
+            )
+        return cls(
+            database=str(store.address(config.root, setting)),
+            read_only=store.read_only,
+            lock_timeout=store.lock_timeout,
+            settings={
+                key: from_environment(value, f"{setting}.settings.{key}")
+                for key, value in store.settings.items()
+            },
+            hash=store.hash,
+        )
+
     @contextmanager
     def open(self, *, lock_timeout: float | None = None) -> Iterator[DuckDBMetadataStore]:
         """The store, closed when the ``with`` block ends.
@@ -103,5 +152,6 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             read_only=self.read_only,
             lock_timeout=min(self.lock_timeout, math.inf if lock_timeout is None else lock_timeout),
             settings=self.settings,
+            hash=self.hash,
         ) as store:
             yield store

@@ -68,7 +68,7 @@ class StoreConfig(BaseModel):
             for name, value in self.settings.items()
         }
         return DuckDBMetadataStore(
-            self._address(root, from_environment(self.path, f"{setting}.path")),
+            self.address(root, setting),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
             settings=settings,
@@ -76,9 +76,18 @@ class StoreConfig(BaseModel):
             hash=self.hash,
         )
 
-    @staticmethod
-    def _address(root: Path, path: str) -> str | Path:
-        """The path from the root; one that is no path of a file is left for the store to refuse."""
+    def address(self, root: Path, setting: str = "stores") -> str | Path:
+        """The path from the root; one that is no path of a file is left for the store to refuse.
+
+        Args:
+            root: where a relative path starts.
+            setting: where this stands in the configuration, for messages.
+
+        Raises:
+            MissingVariable: the path names a variable that is not set.
+            InvalidSetting: the path begins with a home folder that there is not.
+        """
+        path = from_environment(self.path, f"{setting}.path")
         if _NO_FILE.match(path) or not path:
             return path
         try:

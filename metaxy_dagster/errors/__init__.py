@@ -12,6 +12,7 @@ from metaxy_dagster.errors.assets import (
     UnknownAssetFeature,
     UnknownParameter,
 )
+from metaxy_dagster.errors.components import InvalidComponent, UnknownAttribute
 from metaxy_dagster.errors.inputs import (
     InvalidInput,
     StoreMismatch,
@@ -33,6 +34,7 @@ __all__ = [
     "ContradictingAssets",
     "InvalidAutomation",
     "InvalidCheck",
+    "InvalidComponent",
     "InvalidFunction",
     "InvalidInput",
     "InvalidOptions",
@@ -46,6 +48,7 @@ __all__ = [
     "StoreMismatch",
     "UnexpectedSamples",
     "UnknownAssetFeature",
+    "UnknownAttribute",
     "UnknownParameter",
     "UnsupportedInput",
 ]
