@@ -32,7 +32,8 @@ def change(directory: Path, arguments: Sequence[str]) -> str:
     asked = _parser().parse_args(arguments)
     match asked.command:
         case "make":
-            return f"{len(make_library(directory))} clips are in {directory}."
+            clips = [*directory.glob("*.mp4")] or make_library(directory)
+            return f"{len(clips)} clips are in {directory}."
         case "say":
             replace_audio(directory / f"{asked.clip}.mp4", asked.sentence)
             return f"{asked.clip} has another sound track."
@@ -46,7 +47,7 @@ def change(directory: Path, arguments: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m example_project.library")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("make", help="make every clip that is not there yet")
+    commands.add_parser("make", help="make the clips of a new library, where there is none")
     say = commands.add_parser("say", help="let a clip say something else")
     say.add_argument("clip")
     say.add_argument("sentence")

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from example_project import automation
-from example_project.definitions import defs
+from example_project.definitions import defs, store
 
 COUNTS = ("new", "stale", "orphaned", "blocked", "processed")
 
@@ -89,7 +89,9 @@ class Round:
         """Evaluate a sensor, and do what it asks for: partitions added and removed, and runs."""
         cursors = json.loads(self.cursors.read_text()) if self.cursors.exists() else {}
         with dg.build_sensor_context(
-            instance=self.instance, cursor=cursors.get(sensor.name), definitions=defs
+            instance=self.instance,
+            cursor=cursors.get(sensor.name),
+            resources={"metaxy_store": store},
         ) as context:
             asked = sensor.evaluate_tick(context)
         for request in asked.dynamic_partitions_requests or ():
@@ -116,8 +118,8 @@ def _chunks(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, int]]:
     """For each chunked asset of a run, how many chunks were computed."""
     found: dict[str, int] = {}
     for event in result.all_node_events:
-        node, _, step = (event.node_handle.to_string() if event.node_handle else "").partition(".")
-        if event.event_type_value == "STEP_SUCCESS" and "chunk" in step:
+        node, _, step = (event.step_key or "").partition(".")
+        if event.event_type_value == "STEP_SUCCESS" and step.startswith("chunk"):
             asset = node.rpartition("__")[2]
             found[asset] = found.get(asset, 0) + 1
     yield from found.items()

@@ -53,12 +53,7 @@ video_samples = mxd.observable_samples(
 )
 def video(increment: mx.Increment) -> Iterator[pl.DataFrame]:
     """Look into each new or changed clip."""
-
-    def work(row: dict[str, Any]) -> dict[str, Any]:
-        info = probe(Path(row["path"]))
-        return {"duration": info.duration, "has_audio": info.has_audio}
-
-    yield from computed(increment, work)
+    yield from computed(increment, looked_into)
 
 
 @mxd.metaxify(Crop, orphans="delete")
@@ -89,8 +84,18 @@ def face_detection(increment: mx.Increment) -> Iterator[pl.DataFrame]:
 @mxd.metaxify(SpeechToText, orphans="delete")
 def speech_to_text(increment: mx.Increment) -> Iterator[pl.DataFrame]:
     """Write down what is said."""
+    yield from computed(increment, written_down)
 
-    def work(row: dict[str, Any]) -> dict[str, Any]:
-        return {"transcript": transcribe(Path(row["clip_path"]))}
 
-    yield from computed(increment, work)
+# What is done with one record; the twin, which YAML declares, does the same.
+
+
+def looked_into(row: dict[str, Any]) -> dict[str, Any]:
+    """How long a clip is, and whether it has sound."""
+    info = probe(Path(row["path"]))
+    return {"duration": info.duration, "has_audio": info.has_audio}
+
+
+def written_down(row: dict[str, Any]) -> dict[str, Any]:
+    """What is said in a clip."""
+    return {"transcript": transcribe(Path(row["clip_path"]))}
