@@ -35,6 +35,9 @@ covers = dg.define_asset_job(
     selection=[stills.cover, reports.look_alikes],
     description="Chooses covers and looks for clips that are alike.",
 )
+page = dg.define_asset_job(
+    "page", selection=[reports.library_page], description="Writes the page of the library."
+)
 checks = dg.define_asset_job(
     "checks",
     selection=dg.AssetSelection.checks(*nightly),
@@ -58,7 +61,7 @@ delete_embeddings = mxd.delete_orphans_job(
     [stills.embedding], name="delete_embeddings", dry_run=False
 )
 
-jobs = [refresh, colours, embeddings, covers, checks, *maintenance, delete_embeddings]
+jobs = [refresh, colours, embeddings, covers, page, checks, *maintenance, delete_embeddings]
 
 # ------------------------------------------------------------------ sensors and schedules
 

@@ -26,7 +26,7 @@ FEATURES = (
 COUNTS = ("new", "stale", "orphaned", "blocked", "processed")
 REPORT = Path("demo-report.json")
 Done = Mapping[str, Mapping[str, Any]]
-"""What ``rounds`` prints: for each feature its runs, what they counted, and how it was divided."""
+"""For each feature its runs, what they counted, and in what they received the increment."""
 console = Console(width=118)
 
 
@@ -133,7 +133,11 @@ def main() -> None:
         step.prepare(here)
         plan = None if step.changed is None else planned(here, step.changed)
         here.file.write_text(f"EXAMPLE_AUDIO_CODE_VERSION={step.audio_code_version}\n")
-        found = figures(number, here, run_round(home))
+        done = run_round(home)
+        found = figures(number, here, done["features"])
+        console.print(f"  {done['runs']} runs, {done['passed']} checks passed", highlight=False)
+        if done["failed"]:
+            console.print(f"  These failed: {', '.join(done['failed'])}", highlight=False)
         if plan is not None:
             check_plan(plan, found)
         rows += found
@@ -172,7 +176,7 @@ def check_plan(plan: mx.Plan, found: list[Row]) -> None:
     console.print("The run did what was planned.")
 
 
-def run_round(home: Path) -> Done:
+def run_round(home: Path) -> dict[str, Any]:
     """Let Dagster do a round in a process of its own, as after a deployment."""
     environment = {**os.environ, "DAGSTER_HOME": str(home)}
     environment.pop("EXAMPLE_AUDIO_CODE_VERSION", None)
@@ -184,7 +188,7 @@ def run_round(home: Path) -> Done:
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         raise SystemExit("The Dagster run failed; its log stands above.")
-    report: Done = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(done.stdout)
     return report
 
 

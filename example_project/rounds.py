@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -40,9 +39,9 @@ class Done:
     def received(self) -> str:
         """In what the increment was received."""
         if self.partitions:
-            planned = any("-" in key for key in self.partitions)
-            return f"{len(self.partitions)} {'batches' if planned else 'buckets'}"
-        return f"{self.chunks} chunks" if self.chunks else "whole"
+            kinds = ("batch", "batches") if "-" in self.partitions[0] else ("bucket", "buckets")
+            return _counted(len(self.partitions), *kinds)
+        return _counted(self.chunks, "chunk", "chunks") if self.chunks else "whole"
 
 
 @dataclass
@@ -53,27 +52,39 @@ class Round:
         instance: where runs are recorded.
         cursors: file that keeps what each sensor saw, as the daemon would.
         done: what was done so far, by asset.
+        runs: how many runs there were.
+        passed: how many asset checks passed.
+        failed: the asset checks that failed.
     """
 
     instance: dg.DagsterInstance
     cursors: Path
     done: dict[str, Done] = field(default_factory=dict)
+    runs: int = 0
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
 
-    def run(self, job: dg.UnresolvedAssetJobDefinition, request: dg.RunRequest | None = None) -> None:
-        """Execute a job, as a sensor requests it.
+    def run(self, job: str, request: dg.RunRequest | None = None) -> None:
+        """Execute a job, as it is or as a sensor requests it.
 
         Raises:
             SystemExit: it failed; Dagster's log says why.
         """
         partition = None if request is None else request.partition_key
-        result = defs.resolve_job_def(job.name).execute_in_process(
+        result = defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             tags={} if request is None else dict(request.tags),
             raise_on_error=False,
         )
         if not result.success:
-            raise SystemExit(f"The run {result.run_id} of {job.name!r} failed.")
+            raise SystemExit(f"The run {result.run_id} of {job!r} failed.")
+        self.runs += 1
+        for found in result.get_asset_check_evaluations():
+            if found.passed:
+                self.passed += 1
+            else:
+                self.failed.append(f"{found.check_name} of {found.asset_key.to_user_string()}")
         for event in result.get_asset_materialization_events():
             told = event.step_materialization_data.materialization
             done = self.done.setdefault(told.asset_key.path[-1], Done())
@@ -85,15 +96,17 @@ class Round:
         for chunked, chunks in _chunks(result):
             self.done.setdefault(chunked, Done()).chunks += chunks
 
-    def tick(self, sensor: dg.SensorDefinition, job: dg.UnresolvedAssetJobDefinition) -> None:
+    def tick(self, sensor: dg.SensorDefinition, job: str) -> None:
         """Evaluate a sensor, and do what it asks for: partitions added and removed, and runs."""
         cursors = json.loads(self.cursors.read_text()) if self.cursors.exists() else {}
         with dg.build_sensor_context(
             instance=self.instance,
+            instance_ref=self.instance.get_ref(),
             cursor=cursors.get(sensor.name),
+            definitions=defs,
             resources={"metaxy_store": store},
         ) as context:
-            asked = sensor.evaluate_tick(context)
+            asked = defs.get_repository_def().get_sensor_def(sensor.name).evaluate_tick(context)
         for request in asked.dynamic_partitions_requests or ():
             name, keys = request.partitions_def_name, list(request.partition_keys)
             if isinstance(request, dg.AddDynamicPartitionsRequest):
@@ -107,11 +120,17 @@ class Round:
 
     def go(self) -> None:
         """Everything once, from upstream to downstream."""
-        self.run(automation.refresh)
-        self.tick(automation.new_stills, automation.colours)
-        self.tick(automation.batches, automation.embeddings)
-        self.tick(automation.batches, automation.embeddings)
-        self.tick(automation.new_colours, automation.covers)
+        self.run("refresh")
+        self.tick(automation.new_stills, "colours")
+        self.tick(automation.batches, "embeddings")
+        self.tick(automation.batches, "embeddings")
+        self.run("delete_embeddings")
+        self.tick(automation.new_colours, "covers")
+        self.run("page")
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _chunks(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, int]]:
@@ -130,10 +149,9 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         done = Round(instance, Path(instance.root_directory) / "cursors.json")
         done.go()
-    said: dict[str, Any] = {
-        name: {**asdict(each), "received": each.received} for name, each in done.done.items()
-    }
-    print(json.dumps(said))
+    said = {name: {**asdict(each), "received": each.received} for name, each in done.done.items()}
+    told = {"runs": done.runs, "passed": done.passed, "failed": done.failed}
+    print(json.dumps({"features": said, **told}))
 
 
 if __name__ == "__main__":
