@@ -9,7 +9,14 @@ KINDS = ["increment_empty", "orphans_below_threshold", "nothing_blocked", "ids_u
 """What is cheap enough to be looked at after every run."""
 
 in_runs = mxd.feature_checks(
-    [clips.video, clips.crop, clips.face_detection, clips.speech_to_text, stills.still, stills.cover],
+    [
+        clips.video,
+        clips.crop,
+        clips.face_detection,
+        clips.speech_to_text,
+        stills.still,
+        stills.cover,
+    ],
     samples={clips.video.key.to_user_string(): clips.arrived_clips},
     checks=KINDS,
     max_orphans=0.01,

@@ -200,9 +200,7 @@ def figures(step: int, here: Settings, done: Done) -> list[Row]:
         return [figure(step, feature, store, done.get(feature)) for feature in FEATURES]
 
 
-def figure(
-    step: int, feature: str, store: mx.MetadataStore, done: Mapping[str, Any] | None
-) -> Row:
+def figure(step: int, feature: str, store: mx.MetadataStore, done: Mapping[str, Any] | None) -> Row:
     """One feature's figures in one round; nothing was done where no sensor asked for it."""
     columns = ["seconds", "metaxy_materialization_id"]
     records = store.read(f"example/{feature}", columns=columns).to_polars()

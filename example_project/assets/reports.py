@@ -36,7 +36,9 @@ def library_page(
     covers: pl.DataFrame, faces: pl.LazyFrame, transcripts: pa.Table
 ) -> dg.MaterializeResult[None]:
     """Write a page that shows the cover of each clip, its faces and what is said in it."""
-    said = dict(zip(*transcripts.select(["clip_id", "transcript"]).to_pydict().values(), strict=True))
+    said = dict(
+        zip(*transcripts.select(["clip_id", "transcript"]).to_pydict().values(), strict=True)
+    )
     table = covers.lazy().join(faces, on="clip_id", how="left").sort("clip_id").collect()
     rows = [
         f'<tr><td style="background:{row["shade"]}"><img src="{escape(row["path"])}" alt=""></td>'

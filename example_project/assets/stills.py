@@ -72,6 +72,8 @@ def cover(increment: mx.Increment, colour: pl.LazyFrame) -> Iterator[pl.DataFram
     chosen = sharpest.select("clip_id", "number", "path", shade=pl.Series(shades, dtype=pl.String))
     seconds = (time.perf_counter() - start) / max(len(chosen), 1)
     for batch in increment.batches(BATCH):
-        yield batch.drop("metaxy_changed_fields").join(chosen, on="clip_id").with_columns(
-            seconds=pl.lit(seconds)
+        yield (
+            batch.drop("metaxy_changed_fields")
+            .join(chosen, on="clip_id")
+            .with_columns(seconds=pl.lit(seconds))
         )

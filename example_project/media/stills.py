@@ -102,4 +102,6 @@ def _pixels(still: Path) -> Picture:
         with Image.open(still) as picture:
             return np.asarray(picture.convert("RGB"), dtype=np.float64)
     except OSError as error:
-        raise MediaError(still, "this is no readable picture", "Compute the still again.") from error
+        raise MediaError(
+            still, "this is no readable picture", "Compute the still again."
+        ) from error

@@ -9,11 +9,14 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from example_project.demo import FEATURES, Row, check_plan, planned
+from example_project.demo import FEATURES as ALL_FEATURES
+from example_project.demo import Row, check_plan, planned
 from example_project.features import Video
 from example_project.settings import Settings
 from metaxy_core.graph.changes import declared_changes, with_changes
 
+# Those of whole clips: the demo's last change concerns no still.
+FEATURES = ALL_FEATURES[:4]
 CLIPS = pl.DataFrame(
     {
         "clip_id": ["a", "b", "c"],
@@ -46,7 +49,7 @@ def run(store: mx.MetadataStore, step: int) -> list[Row]:
         done = counts.to_process
         orphaned, blocked = counts.orphaned, counts.blocked
         figures = (records, counts.new, counts.stale, orphaned, blocked, done, records - done)
-        rows.append(Row(step, feature, *figures, seconds_spared=0.0))
+        rows.append(Row(step, feature, "whole", *figures, seconds_spared=0.0))
     return rows
 
 
@@ -77,7 +80,7 @@ def test_the_last_run_does_what_was_planned(here: Settings, capsys) -> None:
 
 def test_a_run_that_does_anything_else_ends_the_demo(here: Settings) -> None:
     plan = planned(here, CHANGE)
-    row = Row(4, "face_detection", 3, 0, 0, 0, 0, 0, 3, 0.0)
+    row = Row(4, "face_detection", "whole", 3, 0, 0, 0, 0, 0, 3, 0.0)
     check_plan(plan, [row])
     with pytest.raises(SystemExit, match="Planned for 'face_detection'"):
         check_plan(plan, [replace(row, stale=1, spared=2)])
