@@ -76,7 +76,7 @@ new_stills = mxd.upstream_change_sensor(
     stills.still,
     name="new_stills",
     target=colours,
-    partition_keys=["0", "1", "2", "3"],
+    partition_keys=[str(number) for number in range(stills.BUCKETS)],
     minimum_interval_seconds=SECONDS,
     default_status=ON,
 )

@@ -17,6 +17,9 @@ from example_project.features import Colour, Cover, Embedding, Still
 from example_project.media.stills import look_of, outlines_of, save_stills
 from example_project.settings import settings
 
+BUCKETS = 4
+"""The static partitions of ``colour``, by the hash of a still's id."""
+
 
 @mxd.metaxify(Still, chunk_size=10, orphans="delete")
 def still(increment: mx.Increment) -> Iterator[pl.DataFrame]:
@@ -34,7 +37,7 @@ def still(increment: mx.Increment) -> Iterator[pl.DataFrame]:
         yield clips.drop("metaxy_changed_fields").join(pl.DataFrame(rows), on="clip_id")
 
 
-@mxd.metaxify(Colour, buckets=4, orphans="delete")
+@mxd.metaxify(Colour, buckets=BUCKETS, orphans="delete")
 def colour(increment: mx.Increment) -> Iterator[pl.DataFrame]:
     """Measure the stills of one bucket of four; a backfill may take some buckets only."""
 

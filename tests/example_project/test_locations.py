@@ -1,4 +1,4 @@
-"""Both code locations load, and each feature of the example is run in the way it is there to show."""
+"""Both code locations load, and each feature of the example is run as it is there to show."""
 
 from __future__ import annotations
 
