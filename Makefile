@@ -66,10 +66,10 @@ bench-report: $(INSTALLED) ## Draw RESULTS into docs/benchmarks.md
 docs: $(INSTALLED) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-dev: $(INSTALLED) ## Serve the example in Dagster's UI
+dev: $(INSTALLED) ## Serve the example in Dagster's UI, with its sensors on
 	@mkdir -p "$(DAGSTER_HOME)"
-	@test -f "$(DAGSTER_HOME)/dagster.yaml" || \
-		printf 'telemetry:\n  enabled: false\n' > "$(DAGSTER_HOME)/dagster.yaml"
+	@test -f "$(DAGSTER_HOME)/dagster.yaml" || cp example_project/dagster.yaml "$(DAGSTER_HOME)"
+	@$(BIN)/python -m example_project.library make
 	DAGSTER_HOME="$(DAGSTER_HOME)" $(BIN)/dagster dev -w workspace.yaml --port $(PORT)
 
 clean: ## Remove what the targets made, but for .venv and .venv-peers

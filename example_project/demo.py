@@ -1,4 +1,4 @@
-"""The demo: four runs of the pipeline through Dagster, and what each of them spared."""
+"""The demo: the pipeline runs through Dagster four times, and says what each time was spared."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
@@ -19,30 +19,38 @@ import metaxy_core as mx
 from example_project.media.library import add_clip, make_library, remove_clip, replace_audio
 from example_project.settings import Settings, settings
 
-FEATURES = ("video", "crop", "face_detection", "speech_to_text")
+FEATURES = (
+    *("video", "crop", "face_detection", "speech_to_text"),
+    *("still", "colour", "embedding", "cover"),
+)
+COUNTS = ("new", "stale", "orphaned", "blocked", "processed")
 REPORT = Path("demo-report.json")
+Done = Mapping[str, Mapping[str, Any]]
+"""For each feature its runs, what they counted, and in what they received the increment."""
 console = Console(width=118)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one run did for one feature.
+    """What one step did for one feature.
 
     Attributes:
         step: the step of the demo, from 1.
         feature: the feature.
-        records: records stored after the run.
+        received: in what its increment was received: chunks, buckets, batches, or as a whole.
+        records: records stored after the step.
         new: records computed for the first time.
         stale: records computed again.
         orphaned: records whose clip is gone.
         blocked: records that waited for something upstream.
-        processed: records the run computed.
-        spared: records the run left alone.
+        processed: records the runs computed.
+        spared: records the runs left alone.
         seconds_spared: the time their computation took when it was done.
     """
 
     step: int
     feature: str
+    received: str
     records: int
     new: int
     stale: int
@@ -114,27 +122,32 @@ def has_audio(clip: Path) -> bool:
 
 def main() -> None:
     """Run all steps in a fresh folder, print a table and write the report."""
+    shutil.rmtree(Settings().home, ignore_errors=True)
     here = settings()
-    shutil.rmtree(here.home, ignore_errors=True)
     home = here.home / "dagster_home"
     home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
     rows: list[Row] = []
     for number, step in enumerate(STEPS, start=1):
         console.print(f"[bold]Step {number}.[/] {step.title}")
         step.prepare(here)
         plan = None if step.changed is None else planned(here, step.changed)
-        run_id = run_job(home, step.audio_code_version)
-        found = figures(number, here, home, run_id)
+        here.file.write_text(f"EXAMPLE_AUDIO_CODE_VERSION={step.audio_code_version}\n")
+        done = run_round(home)
+        found = figures(number, here, done["features"])
+        console.print(f"  {done['runs']} runs, {done['passed']} checks passed", highlight=False)
+        if done["failed"]:
+            console.print(f"  These failed: {', '.join(done['failed'])}", highlight=False)
         if plan is not None:
             check_plan(plan, found)
         rows += found
     print_table(rows)
     REPORT.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     console.print(f"\nThe same figures are in [bold]{REPORT}[/].")
+    console.print(f"What it found in the clips is on a page: [bold]{here.page}[/]")
     console.print(
-        "See the runs, the lineage and the increments in Dagster's UI with\n"
-        "    [bold]EXAMPLE_AUDIO_CODE_VERSION=2 make dev[/]"
+        "See the runs, the lineage and the increments in Dagster's UI, sensors on, with\n"
+        "    [bold]make dev[/]"
     )
 
 
@@ -163,56 +176,43 @@ def check_plan(plan: mx.Plan, found: list[Row]) -> None:
     console.print("The run did what was planned.")
 
 
-def run_job(home: Path, audio_code_version: str) -> str:
-    """Execute the job in a process of its own, as after a deployment; gives the run's id."""
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
-        "EXAMPLE_AUDIO_CODE_VERSION": audio_code_version,
-    }
-    command = [sys.executable, "-m", "dagster", "job", "execute"]
-    command += ["-m", "example_project.definitions", "-j", "refresh"]
-    with console.status("Dagster materializes the four assets …"):
+def run_round(home: Path) -> dict[str, Any]:
+    """Let Dagster do a round in a process of its own, as after a deployment."""
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    environment.pop("EXAMPLE_AUDIO_CODE_VERSION", None)
+    command = [sys.executable, "-m", "example_project.rounds"]
+    with console.status("Dagster brings eight assets up to date …"):
         done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
             command, env=environment, capture_output=True, text=True, check=False
         )
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         raise SystemExit("The Dagster run failed; its log stands above.")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        (run,) = instance.get_runs(limit=1)
-        return run.run_id
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
-def figures(step: int, here: Settings, home: Path, run_id: str) -> list[Row]:
-    """What a run recorded with its materializations, and the work it spared."""
-    with (
-        dg.DagsterInstance.from_config(str(home)) as instance,
-        mx.DuckDBMetadataStore(here.database, read_only=True) as store,
-    ):
-        return [figure(step, feature, instance, store, run_id) for feature in FEATURES]
-
-
-def figure(
-    step: int, feature: str, instance: dg.DagsterInstance, store: mx.MetadataStore, run_id: str
-) -> Row:
-    """One feature's figures in one run."""
+def figures(step: int, here: Settings, done: Done) -> list[Row]:
+    """What the runs of a round told, and the work that they spared."""
     from example_project import features  # noqa: F401 - registers the features
 
-    event = instance.get_latest_materialization_event(dg.AssetKey(["example", feature]))
-    if event is None or event.run_id != run_id or event.asset_materialization is None:
-        raise SystemExit(f"The run {run_id} recorded no materialization of {feature!r}.")
-    metadata = {key: value.value for key, value in event.asset_materialization.metadata.items()}
+    with mx.DuckDBMetadataStore(here.database, read_only=True) as store:
+        return [figure(step, feature, store, done.get(feature)) for feature in FEATURES]
+
+
+def figure(step: int, feature: str, store: mx.MetadataStore, done: Mapping[str, Any] | None) -> Row:
+    """One feature's figures in one round; nothing was done where no sensor asked for it."""
     columns = ["seconds", "metaxy_materialization_id"]
     records = store.read(f"example/{feature}", columns=columns).to_polars()
-    spared = records.filter(records["metaxy_materialization_id"] != run_id)
-    counts = {
-        name: int(str(metadata[f"metaxy/{name}"]))
-        for name in ("new", "stale", "orphaned", "blocked", "processed")
-    }
+    if done is None:
+        spared, counts, received = records, dict.fromkeys(COUNTS, 0), "-"
+    else:
+        computed = records["metaxy_materialization_id"].is_in(done["runs"])
+        spared, counts, received = records.filter(~computed), done["counts"], done["received"]
     return Row(
         step=step,
         feature=feature,
+        received=received,
         records=records.height,
         **counts,
         spared=spared.height,
@@ -223,7 +223,7 @@ def figure(
 def print_table(rows: list[Row]) -> None:
     """One table over all steps."""
     table = Table(title="What was computed and what was spared")
-    for heading in ("step", "feature"):
+    for heading in ("step", "feature", "received"):
         table.add_column(heading)
     numbers = ("records", "new", "stale", "orphaned", "blocked", "processed", "spared")
     for heading in (*numbers, "seconds spared"):
@@ -233,6 +233,7 @@ def print_table(rows: list[Row]) -> None:
         table.add_row(
             str(row.step) if first else "",
             row.feature,
+            row.received,
             *(str(getattr(row, name)) for name in numbers),
             f"{row.seconds_spared:.2f}",
             end_section=row.feature == FEATURES[-1],

@@ -1,4 +1,4 @@
-"""What the pipeline produces: four features, each saying which fields it reads."""
+"""What the pipeline produces: eight features, each saying which fields it reads."""
 
 from __future__ import annotations
 
@@ -99,4 +99,86 @@ class SpeechToText(
 
     clip_id: str
     transcript: str
+    seconds: float
+
+
+class Still(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/still",
+        id_columns=["clip_id", "number"],
+        deps=[
+            mx.FeatureDep(
+                feature=Video,
+                columns=["path"],
+                rename={"path": "clip_path"},
+                lineage=mx.expansion(),
+            )
+        ],
+        fields=[mx.FieldSpec(key="pixels", deps=[mx.FieldDep(feature=Video, fields=["frames"])])],
+    ),
+):
+    """A small picture out of a clip, several of each; reads the frames only."""
+
+    clip_id: str
+    number: int
+    path: str
+    seconds: float
+
+
+class Colour(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/colour",
+        id_columns=["clip_id", "number"],
+        deps=[mx.FeatureDep(feature=Still, columns=["path"])],
+        fields=["colour", "sharpness"],
+    ),
+):
+    """How a still is coloured, and how sharp it is."""
+
+    clip_id: str
+    number: int
+    path: str
+    red: float
+    green: float
+    blue: float
+    sharpness: float
+    seconds: float
+
+
+class Embedding(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/embedding",
+        id_columns=["clip_id", "number"],
+        deps=[mx.FeatureDep(feature=Still, columns=["path"], rename={"path": "still_path"})],
+        fields=["vector"],
+        cost_per_record=0.2,
+        cost_unit="GPU s",
+    ),
+):
+    """The outlines of a still as a vector, by which similar stills are found."""
+
+    clip_id: str
+    number: int
+    vector: list[float]
+    seconds: float
+
+
+class Cover(
+    mx.Feature,
+    spec=mx.FeatureSpec(
+        key="example/cover",
+        id_columns=["clip_id"],
+        deps=[mx.FeatureDep(feature=Colour, lineage=mx.aggregation(on=["clip_id"]))],
+        fields=["choice"],
+    ),
+):
+    """The sharpest still of a clip, which stands for it."""
+
+    clip_id: str
+    number: int
+    path: str
+    shade: str
     seconds: float

@@ -9,14 +9,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Settings of the example, from the environment.
+    """Settings of the example, from the environment or from ``settings.env`` in its folder.
 
     Attributes:
         home: folder of clips, crops and the store (``EXAMPLE_HOME``).
         audio_code_version: code version of ``Video.audio`` (``EXAMPLE_AUDIO_CODE_VERSION``).
     """
 
-    model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
+    model_config = SettingsConfigDict(env_prefix="EXAMPLE_", extra="ignore")
 
     home: Path = Path(__file__).parent.parent / "demo"
     audio_code_version: str = "1"
@@ -32,12 +32,28 @@ class Settings(BaseSettings):
         return self.home / "crops"
 
     @property
+    def stills(self) -> Path:
+        """The stills that the pipeline makes, a folder for each clip."""
+        return self.home / "stills"
+
+    @property
+    def page(self) -> Path:
+        """The page that shows the library."""
+        return self.home / "library.html"
+
+    @property
     def database(self) -> Path:
         """The metadata store."""
         return self.home / "metadata.duckdb"
+
+    @property
+    def file(self) -> Path:
+        """The settings that outlive a process, as lines ``NAME=value``."""
+        return self.home / "settings.env"
 
 
 @cache
 def settings() -> Settings:
     """The settings of this process."""
-    return Settings()
+    home = Settings().home
+    return Settings(home=home, _env_file=Settings(home=home).file)

@@ -9,11 +9,14 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from example_project.demo import FEATURES, Row, check_plan, planned
+from example_project.demo import FEATURES as ALL_FEATURES
+from example_project.demo import Row, check_plan, planned
 from example_project.features import Video
 from example_project.settings import Settings
 from metaxy_core.graph.changes import declared_changes, with_changes
 
+# Those of whole clips: the demo's last change concerns no still.
+FEATURES = ALL_FEATURES[:4]
 CLIPS = pl.DataFrame(
     {
         "clip_id": ["a", "b", "c"],
@@ -46,7 +49,7 @@ def run(store: mx.MetadataStore, step: int) -> list[Row]:
         done = counts.to_process
         orphaned, blocked = counts.orphaned, counts.blocked
         figures = (records, counts.new, counts.stale, orphaned, blocked, done, records - done)
-        rows.append(Row(step, feature, *figures, seconds_spared=0.0))
+        rows.append(Row(step, feature, "whole", *figures, seconds_spared=0.0))
     return rows
 
 
@@ -62,7 +65,8 @@ def here(tmp_path: Path):
 def test_the_last_run_does_what_was_planned(here: Settings, capsys) -> None:
     plan = planned(here, CHANGE)
     said = " ".join(capsys.readouterr().out.split())
-    assert "Recomputes 8 of 11 records for 13.5 GPU s" in said
+    # With the clips of which nobody took a still yet, one for each.
+    assert "Recomputes 11 of 14 records for 13.5 GPU s" in said
     graph = with_changes(Video.graph, declared_changes(Video.graph, [CHANGE]))
     with graph.use(), mx.DuckDBMetadataStore(here.database) as store:
         found = run(store, 4)
@@ -77,7 +81,7 @@ def test_the_last_run_does_what_was_planned(here: Settings, capsys) -> None:
 
 def test_a_run_that_does_anything_else_ends_the_demo(here: Settings) -> None:
     plan = planned(here, CHANGE)
-    row = Row(4, "face_detection", 3, 0, 0, 0, 0, 0, 3, 0.0)
+    row = Row(4, "face_detection", "whole", 3, 0, 0, 0, 0, 0, 3, 0.0)
     check_plan(plan, [row])
     with pytest.raises(SystemExit, match="Planned for 'face_detection'"):
         check_plan(plan, [replace(row, stale=1, spared=2)])

@@ -1,8 +1,7 @@
-"""The work itself: each asset gets the records that need it and returns them with results."""
+"""What is computed of whole clips: each asset handles its increment in one step."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ import polars as pl
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
+from example_project.assets.records import computed
 from example_project.features import Crop, FaceDetection, SpeechToText, Video
 from example_project.media.crop import crop_clip, replace_crop_audio
 from example_project.media.faces import detect_faces
 from example_project.media.speech import transcribe
 from example_project.media.streams import probe, stream_hashes
 from example_project.settings import settings
-
-BATCH = 16
 
 
 def arrived_clips() -> pl.DataFrame:
@@ -41,15 +39,21 @@ def arrived_clips() -> pl.DataFrame:
 _SAMPLE_COLUMNS = ("clip_id", "path", "audio_hash", "frames_hash")
 
 
-@mxd.metaxify(Video, samples=arrived_clips, orphans="delete")
+video_samples = mxd.observable_samples(
+    Video, arrived_clips, automation_condition=dg.AutomationCondition.on_cron("* * * * *")
+)
+
+
+@mxd.metaxify(
+    Video,
+    samples=arrived_clips,
+    deps=[video_samples],
+    orphans="delete",
+    automation_condition=mxd.on_upstream_change(),
+)
 def video(increment: mx.Increment) -> Iterator[pl.DataFrame]:
     """Look into each new or changed clip."""
-
-    def work(row: dict[str, Any]) -> dict[str, Any]:
-        info = probe(Path(row["path"]))
-        return {"duration": info.duration, "has_audio": info.has_audio}
-
-    yield from computed(increment, work)
+    yield from computed(increment, looked_into)
 
 
 @mxd.metaxify(Crop, orphans="delete")
@@ -80,19 +84,18 @@ def face_detection(increment: mx.Increment) -> Iterator[pl.DataFrame]:
 @mxd.metaxify(SpeechToText, orphans="delete")
 def speech_to_text(increment: mx.Increment) -> Iterator[pl.DataFrame]:
     """Write down what is said."""
-
-    def work(row: dict[str, Any]) -> dict[str, Any]:
-        return {"transcript": transcribe(Path(row["clip_path"]))}
-
-    yield from computed(increment, work)
+    yield from computed(increment, written_down)
 
 
-def computed(increment: mx.Increment, work: Any) -> Iterator[pl.DataFrame]:
-    """Do a piece of work per record, and yield a frame per batch; each becomes one commit."""
-    for batch in increment.batches(BATCH):
-        results = []
-        for row in batch.iter_rows(named=True):
-            start = time.perf_counter()
-            results.append({**work(row), "seconds": time.perf_counter() - start})
-        kept = batch.drop("metaxy_changed_fields", *(set(results[0]) & set(batch.columns)))
-        yield kept.hstack(pl.DataFrame(results))
+# What is done with one record; the twin, which YAML declares, does the same.
+
+
+def looked_into(row: dict[str, Any]) -> dict[str, Any]:
+    """How long a clip is, and whether it has sound."""
+    info = probe(Path(row["path"]))
+    return {"duration": info.duration, "has_audio": info.has_audio}
+
+
+def written_down(row: dict[str, Any]) -> dict[str, Any]:
+    """What is said in a clip."""
+    return {"transcript": transcribe(Path(row["clip_path"]))}

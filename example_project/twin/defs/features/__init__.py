@@ -1,0 +1,1 @@
+"""The component of the twin and its functions."""

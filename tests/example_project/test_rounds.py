@@ -1,0 +1,69 @@
+"""One round over three clips: chunks, buckets and batches are computed, and then spared."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_project.library import change
+from example_project.media.library import add_clip
+
+CLIPS = ("astronaut-pan-01", "chelsea-pan-01", "moon-zoom-01-silent")
+
+
+def round_of(home: Path) -> dict[str, Any]:
+    """What a process of its own prints, as the demo starts it."""
+    environment = {
+        **os.environ, "EXAMPLE_HOME": str(home), "DAGSTER_HOME": str(home / "dagster_home"),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "example_project.rounds"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory) -> list[dict[str, Any]]:
+    """A first round, and one after a clip got another sound track."""
+    home = tmp_path_factory.mktemp("example")
+    (home / "dagster_home").mkdir()
+    (home / "dagster_home" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    for clip in CLIPS:
+        add_clip(home / "clips", clip)
+    first = round_of(home)
+    change(home / "clips", ["say", "astronaut-pan-01", "the weather is fine today"])
+    second = round_of(home)
+    assert "the weather" in (home / "library.html").read_text()
+    return [first, second]
+
+
+def test_the_first_round_computes_every_feature_in_its_own_way(rounds) -> None:
+    features = rounds[0]["features"]
+    received = {name: done["received"] for name, done in features.items()}
+    assert received["crop"] == "whole"
+    assert received["still"] == "1 chunk"
+    assert received["colour"] == "4 buckets"
+    assert received["embedding"] == "1 batch"
+    stills = features["colour"]["counts"]["new"]
+    assert stills == features["embedding"]["counts"]["new"] > len(CLIPS)
+    assert features["cover"]["counts"]["processed"] == len(CLIPS)
+
+
+def test_a_new_sound_track_is_no_work_for_stills(rounds) -> None:
+    features = rounds[1]["features"]
+    assert features["crop"]["counts"]["stale"] == 1
+    assert features["speech_to_text"]["counts"]["processed"] == 1
+    assert features["face_detection"]["counts"]["processed"] == 0
+    assert features["still"]["counts"]["processed"] == 0
+    assert not {"colour", "embedding", "cover"} & set(features)
+
+
+def test_all_checks_of_a_round_pass(rounds) -> None:
+    assert [each["failed"] for each in rounds] == [[], []]
+    assert min(each["passed"] for each in rounds) >= 20
