@@ -544,9 +544,9 @@ def test_an_invalid_component_is_an_asset_error():
 class CommandLine:
     """The ``dg`` command in a project of its own."""
 
-    def __init__(self, root):
-        self.project = Project(root, "shop")
-        self.project.write(
+    def __init__(self, project):
+        self.project = project
+        project.write(
             "defs/executor.py",
             "import dagster as dg\ndefs = dg.Definitions(executor=dg.in_process_executor)\n",
         )
@@ -571,25 +571,40 @@ class CommandLine:
         return done
 
 
-def test_a_scaffolded_component_computes_an_increment_once(tmp_path):
-    command = CommandLine(tmp_path)
+NAMED = ("defs", "metaxy_dagster.MetaxyComponent", "mine", "--store", "m.duckdb")
+LAUNCH = ("launch", "--assets", "media/clip,media/transcript")
 
-    command("scaffold", "defs", "metaxy_dagster.MetaxyComponent", "mine", "--store", "m.duckdb")
-    first = command("launch", "--assets", "media/clip,media/transcript")
-    second = command("launch", "--assets", "media/transcript")
 
-    assert "store: m.duckdb" in (command.project.source / "defs/mine/defs.yaml").read_text()
+def test_a_scaffolded_component_computes_an_increment_once(project, lab):
+    command = CommandLine(project)
+
+    command("scaffold", *NAMED)
+    launched = command(*LAUNCH)
+
+    assert "store: m.duckdb" in (project.source / "defs/mine/defs.yaml").read_text()
+    assert "media/transcript: 2 new, 0 stale" in launched.stdout + launched.stderr
+    again = run(project.load(), lab.instance, "media/transcript")
+    assert counts(again, "new") == {"media/transcript": 0}
+    assert counts(again, "spared") == {"media/transcript": 2}
+
+
+@pytest.mark.slow
+def test_dg_launches_a_second_run_that_has_nothing_to_do(project):
+    command = CommandLine(project)
+    command("scaffold", *NAMED)
+
+    first, second = command(*LAUNCH), command(*LAUNCH)
+
     assert "media/transcript: 2 new, 0 stale" in first.stdout + first.stderr
     assert "media/transcript: 0 new, 0 stale" in second.stdout + second.stderr
 
 
 @pytest.mark.slow
-def test_dg_lists_checks_and_shows_the_component(tmp_path):
-    command = CommandLine(tmp_path)
+def test_dg_lists_checks_and_shows_the_component(project):
+    command = CommandLine(project)
 
     listed = command("list", "components", "--package", "metaxy_dagster", "--json")
-    options = ("--feature-module", "shop.features", "--store", "m.duckdb")
-    command("scaffold", "defs", "metaxy_dagster.MetaxyComponent", "mine", *options)
+    command("scaffold", *NAMED, "--feature-module", f"{project.name}.features")
     command("check", "yaml")
     command("check", "defs")
     defs = command("list", "defs", "--json")
