@@ -56,8 +56,8 @@ def arm() -> None:
     def append_and_die(session: DuckDBSession, table: str, sql: str) -> int:
         rows = append(session, table, sql)
         if table == "web__text":
-            third = session.fetch("SELECT 1 FROM metaxy_store.main.web__text WHERE id = 2")
-            if third.num_rows:
+            written = session.fetch("SELECT 1 FROM metaxy_store.main.web__text").num_rows
+            if written > rows:  # others are committed
                 die_at("writing")
         return rows
 
@@ -81,7 +81,7 @@ def work(increment: mx.Increment):
     """Two records at a time, noted before anything is done for them."""
     die_at("start")
     for frame in increment.batches(2):
-        if 2 in frame["id"].to_list():
+        if (folder() / "asked.txt").exists():
             die_at("between")
         with (folder() / "asked.txt").open("a") as notes:
             notes.write("".join(f"{id_}\n" for id_ in frame["id"]))
