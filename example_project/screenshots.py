@@ -23,7 +23,6 @@ IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 LATER_CLIP: Final = "chelsea-tilt-07"
 """A clip that arrives after the first run, so that the numbers have a history."""
 
-
 PATIENCE: Final = 1_200
 """Seconds that anything may take."""
 
