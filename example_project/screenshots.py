@@ -57,6 +57,12 @@ def show_plots(page: Page) -> None:
     show_metadata(page)
 
 
+def show_ticks(page: Page) -> None:
+    """List the ticks of the last hour."""
+    page.get_by_role("button", name="1hr").click()
+    page.get_by_text("Loading ticks").wait_for(state="hidden")
+
+
 def open_launchpad(page: Page) -> None:
     """Open what starts a run with a config, and write one."""
     materialize = page.get_by_role("button", name="Materialize")
@@ -93,10 +99,10 @@ PICTURES: Final = (
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
-    Picture("dagster-partitions", "/assets/{buckets}?view=partitions", "Materialized"),
-    Picture("dagster-batches", "/assets/{batches}?view=events", "Materialized"),
+    Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
+    Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
     Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
-    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Skipped"),
+    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Cursor", show_ticks),
 )
 
 
