@@ -199,7 +199,8 @@ class Dagster:
     def _sensor(self, name: str) -> dict[str, Any]:
         document = """query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
             ... on Sensor { name sensorState { id status ticks(limit: 100) {
-            status timestamp endTimestamp skipReason runIds runKeys error { message } } } }
+            status timestamp endTimestamp skipReason runIds error { message }
+            dynamicPartitionsRequestResults { type partitionKeys } } } }
             ... on Error { message } } }"""
         answer = self.query(document, sensor={**self.location, "sensorName": name})
         return dict(answer["sensorOrError"])

@@ -23,7 +23,6 @@ IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 LATER_CLIP: Final = "chelsea-tilt-07"
 """A clip that arrives after the first run, so that the numbers have a history."""
 
-
 PATIENCE: Final = 1_200
 """Seconds that anything may take."""
 
@@ -56,6 +55,12 @@ def show_plots(page: Page) -> None:
     page.get_by_role("button", name="Plots").click()
     page.locator("canvas").first.wait_for()
     show_metadata(page)
+
+
+def show_ticks(page: Page) -> None:
+    """List the ticks of the last hour."""
+    page.get_by_role("button", name="1hr").click()
+    page.get_by_text("Loading ticks").wait_for(state="hidden")
 
 
 def open_launchpad(page: Page) -> None:
@@ -94,10 +99,10 @@ PICTURES: Final = (
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
-    Picture("dagster-partitions", "/assets/{buckets}?view=partitions", "Materialized"),
-    Picture("dagster-batches", "/assets/{batches}?view=events", "Materialized"),
+    Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
+    Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
     Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
-    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Skipped"),
+    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Cursor", show_ticks),
 )
 
 

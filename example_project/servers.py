@@ -31,6 +31,8 @@ load_from:
   - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: {name}}}
 """
 _POLL: Final = 0.1
+_GRACE: Final = 5.0
+"""Seconds that a process may take to end by itself."""
 
 
 class Servers:
@@ -63,6 +65,7 @@ class Servers:
         self._code = code
         self._environment = {**os.environ, **(environment or {}), "DAGSTER_HOME": str(home)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._guards: dict[str, subprocess.Popen[bytes]] = {}
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
             (home / "dagster.yaml").write_text(SETTINGS)
@@ -101,7 +104,7 @@ class Servers:
             name: ``"code"``, ``"webserver"`` or ``"daemon"``.
         """
         with self.log(name).open("ab") as log:
-            self._processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
+            process = subprocess.Popen(  # noqa: S603 - our own commands
                 self._command(name),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -109,6 +112,8 @@ class Servers:
                 stderr=log,
                 start_new_session=True,
             )
+        self._processes[name] = process
+        self._guards[name] = _guard_of(process)
         if name == CODE:
             self.wait_until("the code is loaded", lambda: _listens(self._code_port))
 
@@ -120,14 +125,18 @@ class Servers:
             force: kill at once, so that nothing can be tidied up.
         """
         chosen = [name for name in names or tuple(self._processes) if name in self._processes]
-        ended = {name: self._processes.pop(name) for name in chosen}
-        for process in ended.values():
-            _signal(process, signal.SIGKILL if force else signal.SIGTERM)
-        until = time.monotonic() + 5
-        for process in ended.values():
+        ended = [self._processes.pop(name) for name in chosen]
+        guards = [self._guards.pop(name) for name in chosen]
+        for process in ended:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL if force else signal.SIGTERM)
+        until = time.monotonic() + _GRACE
+        for process in ended:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))
-            _signal(process, signal.SIGKILL)
+        for guard in guards:
+            guard.communicate()
+        for process in ended:
             process.wait()
 
     def close(self) -> None:
@@ -198,6 +207,11 @@ def _listens(port: int) -> bool:
         return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+def _guard_of(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Kills a process with its group when this program lets go of the pipe, or is itself killed."""
+    kill = 'read _; kill -s KILL -- "-$0" 2>/dev/null'
+    return subprocess.Popen(  # noqa: S603 - a fixed command
+        ["/bin/sh", "-c", kill, str(process.pid)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )

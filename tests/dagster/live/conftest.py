@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polars as pl
 import pytest
 
 from tests.dagster.live.processes import Deployment, dagster_on
+from tests.dagster.live.project import Post
 
 PAGES = {f"p{number}": "a" for number in range(1, 7)}
+SENSORS = ("alerts", "topics")
 
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The deployment: six pages are there, and both sensors are on."""
+    """The deployment: six pages are there; both sensors ticked in vain, then four posts arrived."""
     with dagster_on(tmp_path_factory.mktemp("live")) as deployment:
+        for sensor in SENSORS:
+            deployment.start_sensor(sensor)
         deployment.list_pages(**PAGES)
-        deployment.start_sensor("alerts")
-        deployment.start_sensor("topics")
         deployment.materialize("web/page")
+        deployment.servers.wait_until(
+            "both sensors have ticked",
+            lambda: all(deployment.ended_ticks(sensor) for sensor in SENSORS),
+        )
+        with deployment.store() as store:
+            store.write(Post, pl.DataFrame({"id": [1, 2, 3, 4], "etag": ["a"] * 4}))
         yield deployment
 
 

@@ -69,6 +69,10 @@ class Deployment(Dagster):
             check["name"]: _outcome(check["executionForLatestMaterialization"]) for check in shown
         }
 
+    def ended_ticks(self, sensor: str) -> list[dict[str, Any]]:
+        """The ticks of a sensor that are over, the oldest first."""
+        return [tick for tick in reversed(self.ticks(sensor)) if tick["endTimestamp"]]
+
 
 @contextmanager
 def dagster_on(folder: Path, project: Path = PROJECT) -> Iterator[Deployment]:
