@@ -152,10 +152,11 @@ class _Lab:
             timed("run", partial(self._run, job))
             timed("plain run", partial(self._run, plain))
             timed("plain tick", partial(self._tick, empty, None))
-        for number in range(BY_HAND):
+        by_hand = min(BY_HAND, ticks)
+        for number in range(by_hand):
             self._change(ticks + number)
             timed("alone", partial(self._by_hand, self._sizes.chunk_size))
-        alone = of["alone"] / BY_HAND * ticks
+        alone = of["alone"] / by_hand * ticks
         units = [
             self._unit("run after a tick", ticks, of["plain run"], alone, of["run"], parts["run"]),
             self._unit(
