@@ -211,11 +211,11 @@ def _dagster(results: Results) -> list[str]:
 
 _PARTS = ("resolve", "claim", "plan", "write", "catalog")
 _AT_SCALE = """\
-Of the processor's time for each unit: a multiple of what as many steps of Dagster take without us
-in the same process; a multiple of these together with the same work without Dagster; and what is left
-when both are taken away, in steps of Dagster. Then the shares of the store's calls by what they are
-for, and how often the store was opened. Other programs had the machine at the same time, so that
-ratios are told and no times.
+Of the processor's time for each unit: a multiple of what as many steps of Dagster take without
+us in the same process; a multiple of these together with the same work without Dagster; and what
+is left when both are taken away, in steps of Dagster. Then the shares of the store's calls by what
+they are for, and how often the store was opened. Other programs had the machine at the same time,
+so that ratios are told and no times.
 """
 
 
