@@ -84,7 +84,7 @@ def input_members(
     partitions = _partitions({} if upstream is None else upstream.definition_metadata)
     if partitions is None or not context.has_asset_partitions:
         return None
-    keys = context.asset_partition_keys
+    keys = list(context.asset_partition_keys)
     one = len(keys) == 1 if isinstance(partitions, Buckets) else keys == [context.partition_key]
     return _members(partitions, keys[0], feature, resource) if one else None
 

@@ -44,6 +44,8 @@ def claimed(
         store: the store, which has to stay open.
         seconds: for how long records are held without a sign of life; None holds none.
     """
+    if seconds is not None:
+        release_finished(context, feature, store)
     with extended(context, feature, store, seconds) as claim:
         try:
             yield claim
@@ -67,7 +69,6 @@ def extended(
     if seconds is None:
         yield None
         return
-    _release_finished(context, feature, store)
     claim = Claim(owner_of(context.run.run_id, context), seconds)
     done = threading.Event()
 
@@ -119,8 +120,14 @@ def release(store: MetadataStore, owner: str, log: Log) -> None:
         log(f"{error} What is claimed is free when its time is over.")
 
 
-def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
-    """Give back what runs hold that Dagster knows to be over, such as killed ones."""
+def release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
+    """Give back what runs hold that Dagster knows to be over, such as killed ones.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store.
+    """
     for held in store.claims(feature, counted=False):
         run_id = held.owner.partition(" ")[0]
         if not held.live or run_id == context.run.run_id:
