@@ -117,7 +117,7 @@ class _Ops:
                 size, most = settings.chunk_size or 1, settings.max_chunks
                 if settings.claim_seconds is not None:
                     release_finished(context, self._feature, store)
-                with extended(context, self._feature, store, settings.claim_seconds) as claim:
+                with extended(context, store, settings.claim_seconds) as claim:
                     taken = replace(request.at_most(size * most), claim=claim)
                     increment = taken.resolved(self._feature, store, None)
                     tally = Tally(request=request)
@@ -144,7 +144,7 @@ class _Ops:
         def compute(context: Any, **arguments: Any) -> None:
             with (
                 self._store(arguments) as store,
-                extended(context, feature, store, design.settings.claim_seconds) as claim,
+                extended(context, store, design.settings.claim_seconds) as claim,
             ):
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)

@@ -46,7 +46,7 @@ def claimed(
     """
     if seconds is not None:
         release_finished(context, feature, store)
-    with extended(context, feature, store, seconds) as claim:
+    with extended(context, store, seconds) as claim:
         try:
             yield claim
         finally:
@@ -55,14 +55,11 @@ def claimed(
 
 
 @contextmanager
-def extended(
-    context: Any, feature: FeatureName, store: MetadataStore, seconds: float | None
-) -> Iterator[Claim | None]:
+def extended(context: Any, store: MetadataStore, seconds: float | None) -> Iterator[Claim | None]:
     """The claim that the steps of a run have together, kept up while one of them works.
 
     Args:
         context: of the step.
-        feature: the feature.
         store: the store, which has to stay open.
         seconds: see ``claimed``.
     """
