@@ -17,6 +17,8 @@ from benchmarks.scenarios import ENGINES, OURS, SUITES, Scenario, suites
 KEPT = ROOT / ".benchmarks" / "results.json"
 PUBLISHED = ROOT / "docs" / "benchmarks.json"
 EXTRAS = ("startup", "dagster", "untouched")
+NAMED = ("goals", "scale")
+"""Suites that are run where they are named, and not by default."""
 
 EXAMPLES = """
 examples:
@@ -49,11 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="show the suites and their scenarios")
     listing.add_argument("--sizes", type=int, nargs="+", default=[10_000])
     run = commands.add_parser("run", help="measure")
-    names = [*SUITES, *EXTRAS, "goals"]
+    names = [*SUITES, *EXTRAS, *NAMED]
     run.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(names)}; all")
     run.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     run.add_argument("--engines", nargs="+", choices=ENGINES, default=installed())
     run.add_argument("--rounds", type=int, help="by default fewer for more records")
+    run.add_argument("--ticks", type=int, default=200, help="of the sensor, in suite scale")
     run.add_argument("--largest", type=int, help="leave out larger scenarios of the goals")
     run.add_argument("--folder", type=Path, help="where stores stand meanwhile; needs 10 GB at 10M")
     run.add_argument("--fresh", action="store_true", help="forget what the JSON file holds")
@@ -73,12 +76,13 @@ def _list(options: argparse.Namespace) -> None:
     print("goals: what the table of goals needs, at its own sizes")
     print("startup: fresh processes until they answer")
     print("dagster: from materialize to the first user record, and the overhead of a run")
+    print("scale: a first run of the largest size in 100 chunks, buckets, and ticks of a sensor")
     print("untouched: which data tables a resolve reads")
 
 
 def _run(options: argparse.Namespace) -> None:
     names = options.suites or [*SUITES, *EXTRAS]
-    if unknown := set(names) - {*SUITES, *EXTRAS, "goals"}:
+    if unknown := set(names) - {*SUITES, *EXTRAS, *NAMED}:
         raise SystemExit(f"There is no suite {', '.join(sorted(unknown))}; see `list`.")
     if missing := [each for each in options.engines if each not in installed()]:
         raise SystemExit(f"Not installed: {', '.join(missing)}. Run `make bench-peers` first.")
@@ -134,6 +138,15 @@ def _measure_extras(names: list[str], results: Results, options: argparse.Namesp
             print(f"Dagster, {records:,} records", flush=True)
             rows += end_to_end.measured(records, min(options.rounds or 5, 5))
         results.kept["dagster"] = rows
+    if "scale" in names:
+        from benchmarks.at_scale import Sizes, measured
+
+        records = max(options.sizes)
+        results.kept["scale"] = []
+        for row in measured(Sizes(records, max(records // 100, 1), options.ticks)):
+            print(f"Dagster at scale: {row['unit']}, {row['records']:,} records", flush=True)
+            results.kept["scale"].append(row)
+            results.write(options.json)
     if "untouched" in names:
         from benchmarks import untouched
 

@@ -45,7 +45,56 @@ class Sizes:
     ticks: int = 200
 
     @property
-    def chunks(self, told: str = "chunk", **options: Any) -> Iterator[dict[str, Any]]:
+    def chunks(self) -> int:
+        """How many there are."""
+        return -(-self.records // self.chunk_size)
+
+
+def measured(sizes: Sizes, kinds: Sequence[str] = KINDS) -> Iterator[dict[str, Any]]:
+    """What each unit of work costs, in seconds of the processor.
+
+    Args:
+        sizes: how much is done. Partitions, and chunks with and without claims, are measured of a
+            tenth of the records.
+        kinds: which of ``KINDS``.
+
+    Yields:
+        Rows with ``unit``, ``records`` of the feature, ``count`` of units, and for one of them
+        ``plain`` (the same steps in Dagster without us), ``alone`` (the same work without
+        Dagster), ``ours``, how often a store was ``opened``, and ``parts``: what its calls cost.
+        Runs after ticks have ``growth``: the last ones as a multiple of the first.
+    """
+    small = replace(sizes, records=max(sizes.records // 10, sizes.chunk_size))
+    for kind in kinds:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            dg.DagsterInstance.ephemeral(tempdir=name) as instance,
+        ):
+            lab = _Lab(Path(name), small if kind == "partitions" else sizes, instance)
+            if kind == "chunks":
+                yield lab.chunks("chunk")
+            elif kind == "partitions":
+                yield lab.chunks("chunk")
+                yield lab.chunks("chunk without claims", claim_seconds=None)
+                yield lab.partitions()
+            else:
+                yield from lab.ticks()
+
+
+class _Lab:
+    """A store and assets over it."""
+
+    def __init__(self, folder: Path, sizes: Sizes, instance: dg.DagsterInstance) -> None:
+        self._folder = folder
+        self._sizes = sizes
+        self._instance = instance
+        self._path = folder / "store.duckdb"
+        state = Scenario("resolve", "simple", sizes.records, stored=False)
+        Ours().prepare(state, folder / "data", folder / "new.duckdb")
+
+    # ------------------------------------------------------------------ units
+
+    def chunks(self, told: str, **options: Any) -> dict[str, Any]:
         """A first run, chunk by chunk."""
         count, size = self._sizes.chunks, self._sizes.chunk_size
         plain = self._job(_plain_chunks(count))
@@ -53,7 +102,7 @@ class Sizes:
         steps = self._cost(partial(self._run, plain), fresh=False)
         alone = self._cost(partial(self._by_hand, size))
         spent.clear()
-        yield self._unit(told, count, steps, alone, self._cost(partial(self._run, job)))
+        return self._unit(told, count, steps, alone, self._cost(partial(self._run, job)))
 
     def partitions(self) -> dict[str, Any]:
         """A first run by buckets, one run after another."""
@@ -103,10 +152,11 @@ class Sizes:
             timed("run", partial(self._run, job))
             timed("plain run", partial(self._run, plain))
             timed("plain tick", partial(self._tick, empty, None))
-        for number in range(BY_HAND):
+        by_hand = min(BY_HAND, ticks)
+        for number in range(by_hand):
             self._change(ticks + number)
             timed("alone", partial(self._by_hand, self._sizes.chunk_size))
-        alone = of["alone"] / BY_HAND * ticks
+        alone = of["alone"] / by_hand * ticks
         units = [
             self._unit("run after a tick", ticks, of["plain run"], alone, of["run"], parts["run"]),
             self._unit(

@@ -51,6 +51,7 @@ def generated(results: Results, images: Path) -> str:
         *_tables(results),
         *_startup(results),
         *_dagster(results),
+        *_scale(results),
         *_tables_read(results),
         *_errors(results),
     ]
@@ -206,6 +207,49 @@ def _dagster(results: Results) -> list[str]:
     ]
     said = "Milliseconds. The overhead is a run without what store and function take by themselves."
     return ["## Through Dagster\n", f"{said}\n", table(head, lines)]
+
+
+_PARTS = ("resolve", "claim", "plan", "write", "catalog")
+_AT_SCALE = """\
+Of the processor's time for each unit: a multiple of what as many steps of Dagster take without
+us in the same process; a multiple of these together with the same work without Dagster; and what
+is left when both are taken away, in steps of Dagster. Then the shares of the store's calls by what
+they are for, and how often the store was opened. Other programs had the machine at the same time,
+so that ratios are told and no times.
+"""
+
+
+def _scale(results: Results) -> list[str]:
+    """What Dagster's steps cost without us, and of ours the shares."""
+    rows: list[dict[str, Any]] = results.kept.get("scale", [])
+    if not rows:
+        return []
+    lines = []
+    for row in rows:
+        added = row["ours"] - row["plain"] - row["alone"]
+        shares = [row["parts"].get(part, 0.0) / row["ours"] for part in _PARTS]
+        lines.append(
+            (
+                row["unit"],
+                f"{row['records']:,}",
+                str(row["count"]),
+                f"{row['ours'] / row['plain']:.2f}x",
+                f"{row['ours'] / (row['plain'] + row['alone']):.2f}x",
+                f"{added / row['plain']:.2f}x",
+                *(f"{share:.0%}" for share in shares),
+                f"{row['opened']:.1f}",
+            )
+        )
+    head = ("unit", "records", "units", "to Dagster", "to Dagster and work", "added, in steps")
+    told = [
+        "## Through Dagster, at scale\n",
+        f"{_AT_SCALE}\n",
+        table((*head, *_PARTS, "opened"), lines),
+    ]
+    grown = next((row["growth"] for row in rows if "growth" in row), None)
+    if grown is not None:
+        told.append(f"The last tenth of the runs after ticks cost {grown:.2f}x the first tenth.\n")
+    return told
 
 
 def _tables_read(results: Results) -> list[str]:

@@ -28,7 +28,14 @@ from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, 
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
-from metaxy_dagster.run_claims import extended, given_back, is_held, owner_of, release
+from metaxy_dagster.run_claims import (
+    extended,
+    given_back,
+    is_held,
+    owner_of,
+    release,
+    release_finished,
+)
 
 _CHUNK: Final = "chunk"
 _DONE: Final = "done"
@@ -115,8 +122,10 @@ class _Ops:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
                 size, most = settings.chunk_size or 1, settings.max_chunks
+                if settings.claim_seconds is not None:
+                    release_finished(context, self._feature, store)
                 with (
-                    extended(context, self._feature, store, settings.claim_seconds) as claim,
+                    extended(context, store, settings.claim_seconds) as claim,
                     given_back(context, self._feature, store, claim),
                 ):
                     taken = replace(request.at_most(size * most), claim=claim)
@@ -145,7 +154,7 @@ class _Ops:
         def compute(context: Any, **arguments: Any) -> None:
             with (
                 self._store(arguments) as store,
-                extended(context, feature, store, design.settings.claim_seconds) as claim,
+                extended(context, store, design.settings.claim_seconds) as claim,
             ):
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
@@ -264,9 +273,13 @@ def _needed(
     claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore
 ) -> Claim | None:
     """The claim that a chunk has to make; None where the step that planned made it for all."""
-    if claim is None or _of_op(context).retry_number or not plan.batches:
-        return claim
-    return None if is_held(store, plan.feature, claim, plan.planned_at) else claim
+    if claim is None:
+        return None
+    is_first_try = bool(plan.batches) and not _of_op(context).retry_number
+    if is_first_try and is_held(store, plan.feature, claim, plan.planned_at):
+        return None
+    release_finished(context, plan.feature, store)
+    return claim
 
 
 def _left_text(feature: FeatureName, left: int, size: int, most: int) -> str:

@@ -70,10 +70,12 @@ def input_members(
         feature: the feature that is loaded.
         resource: where its store is.
     """
+    if not context.has_partition_key:
+        return None
     run_of = plain_value(context.definition_metadata, _RUN_OF)
     if isinstance(run_of, FeatureName):
         partitions = _partitions(context.definition_metadata)
-        if partitions is None or not context.has_partition_key:
+        if partitions is None:
             return None
         return _read_by(
             run_of, feature, _members(partitions, context.partition_key, run_of, resource)
@@ -82,8 +84,9 @@ def input_members(
     partitions = _partitions({} if upstream is None else upstream.definition_metadata)
     if partitions is None or not context.has_asset_partitions:
         return None
-    keys = context.asset_partition_keys
-    return _members(partitions, keys[0], feature, resource) if len(keys) == 1 else None
+    keys = list(context.asset_partition_keys)
+    one = len(keys) == 1 if isinstance(partitions, Buckets) else keys == [context.partition_key]
+    return _members(partitions, keys[0], feature, resource) if one else None
 
 
 def _partitions(metadata: Mapping[str, Any]) -> Partitions | None:

@@ -48,7 +48,9 @@ def claimed(
         store: the store, which has to stay open.
         seconds: for how long records are held without a sign of life; None holds none.
     """
-    with extended(context, feature, store, seconds) as claim:
+    if seconds is not None:
+        release_finished(context, feature, store)
+    with extended(context, store, seconds) as claim:
         try:
             yield claim
         finally:
@@ -57,21 +59,17 @@ def claimed(
 
 
 @contextmanager
-def extended(
-    context: Any, feature: FeatureName, store: MetadataStore, seconds: float | None
-) -> Iterator[Claim | None]:
+def extended(context: Any, store: MetadataStore, seconds: float | None) -> Iterator[Claim | None]:
     """The claim that the steps of a run have together, kept up while one of them works.
 
     Args:
         context: of the step.
-        feature: the feature.
         store: the store, which has to stay open.
         seconds: see ``claimed``.
     """
     if seconds is None:
         yield None
         return
-    _release_finished(context, feature, store)
     claim = Claim(owner_of(context.run.run_id, context), seconds)
     done = threading.Event()
 
@@ -161,8 +159,14 @@ def release(
         log(f"{error} What is claimed is free when its time is over.")
 
 
-def _release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
-    """Give back what runs hold that Dagster knows to be over, such as killed ones."""
+def release_finished(context: Any, feature: FeatureName, store: MetadataStore) -> None:
+    """Give back what runs hold that Dagster knows to be over, such as killed ones.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store.
+    """
     held = store.claims(feature, counted=False)
     if not all(claim.live for claim in held):
         store.forget_lapsed_claims()

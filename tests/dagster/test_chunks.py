@@ -78,6 +78,21 @@ def test_one_materialization_says_what_all_chunks_did(lab, media, clips):
     assert len(metadata["metaxy/commits"]) == 2
 
 
+def test_chunks_go_on_under_the_claim_of_their_plan_which_is_made_once(lab, media, clips):
+    claims = []
+
+    @mxd.metaxify(media.Transcript, chunk_size=2)
+    def transcript(increment: mx.Increment):
+        with lab.store.open() as store:
+            claims.extend(store.claims(media.Transcript))
+        return lab.transcribed(increment.new)
+
+    lab.run(clips, transcript)
+
+    assert [claim.records for claim in claims] == [5, 3, 1]
+    assert len({claim.claimed_at for claim in claims}) == 1
+
+
 def test_each_step_says_what_its_chunk_did(lab, media, clips):
     result = lab.run(clips, lab.transcript(media, chunk_size=3))
 

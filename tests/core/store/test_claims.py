@@ -55,6 +55,30 @@ def crop(project: Project, video: FeatureClass) -> FeatureClass:
 # --------------------------------------------------------------------------- taking
 
 
+def test_what_an_owner_has_already_is_not_claimed_again_but_for_longer(
+    project: Project, crop: FeatureClass
+) -> None:
+    project.store.resolve_update(crop, claim=claim("a"))
+    (before,) = project.store.claims(crop, at=START)
+
+    among = pl.DataFrame({"id": ["v1", "v2"]})
+    for after, seconds in ((5, 60), (10, 70), (65, 125)):
+        found = project.store.resolve_update(crop, among=among, claim=claim("a", later=after))
+        (now,) = project.store.claims(crop, at=START)
+        assert ids(found) == ["v1", "v2"]
+        assert (now.records, now.claimed_at) == (4, before.claimed_at)
+        assert now.expires_at == later(seconds)
+
+
+def test_claims_are_listed_without_counting_their_records(
+    project: Project, crop: FeatureClass
+) -> None:
+    project.store.resolve_update(crop, claim=claim("a"))
+    (told,) = project.store.claims(crop, at=START, counted=False)
+    assert (told.owner, told.records, told.live) == ("a", None, True)
+    assert project.store.claims("video", counted=False) == ()
+
+
 def test_two_owners_take_disjoint_records(project: Project, crop: FeatureClass) -> None:
     first = project.store.resolve_update(crop, limit=2, claim=claim("a"))
     second = project.store.resolve_update(crop, limit=1, claim=claim("b"))
