@@ -66,9 +66,8 @@ jobs = [refresh, colours, embeddings, covers, page, checks, *maintenance, delete
 # ------------------------------------------------------------------ sensors and schedules
 
 new_clips = mxd.upstream_change_sensor(
-    clips.video,
+    of=[clips.crop, clips.face_detection, clips.speech_to_text, stills.still],
     name="new_clips",
-    target=refresh,
     minimum_interval_seconds=SECONDS,
     default_status=ON,
 )
@@ -90,8 +89,9 @@ new_colours = mxd.upstream_change_sensor(
     minimum_interval_seconds=SECONDS,
     default_status=ON,
 )
+# Without sources the folder would never be observed.
 conditions = dg.AutomationConditionSensorDefinition(
-    "conditions", target=dg.AssetSelection.all(), default_status=ON
+    "conditions", target=dg.AssetSelection.all(include_sources=True), default_status=ON
 )
 sensors = [new_clips, new_stills, batches, new_colours, conditions]
 
