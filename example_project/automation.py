@@ -51,17 +51,19 @@ features = [
     stills.still, stills.colour, stills.embedding, stills.cover,
 ]  # fmt: skip
 samples = {clips.video.key.to_user_string(): clips.arrived_clips}
+# A batch holds no orphans, so that nothing else deletes these.
+delete_embeddings = mxd.delete_orphans_job(
+    [stills.embedding], name="delete_embeddings", dry_run=False
+)
 maintenance = [
     mxd.delete_orphans_job(features, samples=samples),
     mxd.compact_job(features),
     mxd.observe_job(features),
     mxd.rebase_job(features, samples=samples),
+    delete_embeddings,
 ]
-delete_embeddings = mxd.delete_orphans_job(
-    [stills.embedding], name="delete_embeddings", dry_run=False
-)
 
-jobs = [refresh, colours, embeddings, covers, page, checks, *maintenance, delete_embeddings]
+asset_jobs = [refresh, colours, embeddings, covers, page, checks]
 
 # ------------------------------------------------------------------ sensors and schedules
 

@@ -81,11 +81,11 @@ class Round:
         if not result.success:
             raise SystemExit(f"The run {result.run_id} of {job!r} failed.")
         self.runs += 1
-        for found in result.get_asset_check_evaluations():
-            if found.passed:
+        for check in result.get_asset_check_evaluations():
+            if check.passed:
                 self.passed += 1
             else:
-                self.failed.append(f"{found.check_name} of {found.asset_key.to_user_string()}")
+                self.failed.append(f"{check.check_name} of {check.asset_key.to_user_string()}")
         for event in result.get_asset_materialization_events():
             told = event.step_materialization_data.materialization
             done = self.done.setdefault(told.asset_key.path[-1], Done())
@@ -108,9 +108,9 @@ class Round:
             resources={"metaxy_store": store},
         ) as context:
             asked = defs.get_repository_def().get_sensor_def(sensor.name).evaluate_tick(context)
-        for request in asked.dynamic_partitions_requests or ():
-            name, keys = request.partitions_def_name, list(request.partition_keys)
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
+        for change in asked.dynamic_partitions_requests or ():
+            name, keys = change.partitions_def_name, list(change.partition_keys)
+            if isinstance(change, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(name, keys)
             else:
                 for key in keys:

@@ -60,7 +60,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
     )
     hash: str | None = Field(
         default=None,
-        description="Algorithm of the versions, md5 or xxh64; the one that the store has where None.",
+        description="Algorithm of the versions, md5 or xxh64; what the store has where None.",
     )
 
     @classmethod

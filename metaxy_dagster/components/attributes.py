@@ -1,4 +1,4 @@
-"""A mapping in a component's YAML is read strictly, so that a slip of the pen is no silent default."""
+"""A mapping in a component's YAML is read strictly: a slip of the pen is no silent default."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,19 @@ class Attributes(dg.Resolvable):
         """
         named = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
         return {name: v for name, v in named if v is not None and name not in without}
+
+
+def said(description: str, *examples: Any) -> dg.Resolver:
+    """How an attribute is read: templates filled in, and what ``dg`` says of it.
+
+    Args:
+        description: what it is for.
+        *examples: values that it may have.
+    """
+    resolver: dg.Resolver = dg.Resolver.default(
+        description=description, examples=list(examples) or None
+    )
+    return resolver
 
 
 @functools.cache

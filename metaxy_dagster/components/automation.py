@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import dagster as dg
 
 from metaxy_dagster.checks import feature_checks
-from metaxy_dagster.components.attributes import Attributes
+from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.partitions_sensor import increment_partitions_sensor
 from metaxy_dagster.scheduling import increment_schedule
@@ -20,15 +20,11 @@ Status = Literal["RUNNING", "STOPPED"]
 Terms = str | list[str]
 
 
-def _said(description: str) -> dg.Resolver:
-    return dg.Resolver.default(description=description)
-
-
-_STATUS = _said("Whether it is on when it is first deployed; STOPPED by default.")
-_FEATURES = _said("Keys or selections such as 'shop/*', '+shop/face', 'tag:gpu'.")
-_LOCK = _said("Seconds that a tick waits for a writer.")
-_NAME = _said("Name; made of the features by default.")
-_PARTITIONS = _said("Partitions of what is run: one run for each.")
+_STATUS = said("Whether it is on when it is first deployed; STOPPED by default.")
+_FEATURES = said("Keys or selections such as 'shop/*', '+shop/face', 'tag:gpu'.")
+_LOCK = said("Seconds that a tick waits for a writer.")
+_NAME = said("Name; made of the features by default.")
+_PARTITIONS = said("Partitions of what is run: one run for each.")
 
 
 @dataclass(frozen=True)
@@ -37,15 +33,15 @@ class UpstreamChange(Attributes):
 
     called: ClassVar[str] = "upstream_change"
 
-    of: Annotated[Terms | None, _said("Features to bring up to date, in such words.")] = None
+    of: Annotated[Terms | None, said("Features to bring up to date, in such words.")] = None
     features: Annotated[Terms | None, _FEATURES] = None
-    minimum_records: Annotated[int | None, _said("Changed records that request a run.")] = None
-    minimum_interval_seconds: Annotated[int | None, _said("Least time between ticks.")] = None
-    run_tags: Annotated[dict[str, str] | None, _said("Further tags of the runs.")] = None
+    minimum_records: Annotated[int | None, said("Changed records that request a run.")] = None
+    minimum_interval_seconds: Annotated[int | None, said("Least time between ticks.")] = None
+    run_tags: Annotated[dict[str, str] | None, said("Further tags of the runs.")] = None
     partition_keys: Annotated[list[str] | None, _PARTITIONS] = None
     default_status: Annotated[Status | None, _STATUS] = None
     name: Annotated[str | None, _NAME] = None
-    description: Annotated[str | None, _said("What the UI says.")] = None
+    description: Annotated[str | None, said("What the UI says.")] = None
     lock_timeout: Annotated[float | None, _LOCK] = None
 
     def sensor(self, named: Named, store_key: str) -> dg.SensorDefinition:
@@ -65,12 +61,12 @@ class IncrementPartitions(Attributes):
 
     called: ClassVar[str] = "increment_partitions"
 
-    feature: Annotated[str, _said("A feature with batch_size.")]
-    minimum_interval_seconds: Annotated[int | None, _said("Least time between ticks.")] = None
-    run_tags: Annotated[dict[str, str] | None, _said("Further tags of the runs.")] = None
+    feature: Annotated[str, said("A feature with batch_size.")]
+    minimum_interval_seconds: Annotated[int | None, said("Least time between ticks.")] = None
+    run_tags: Annotated[dict[str, str] | None, said("Further tags of the runs.")] = None
     default_status: Annotated[Status | None, _STATUS] = None
     name: Annotated[str | None, _NAME] = None
-    description: Annotated[str | None, _said("What the UI says.")] = None
+    description: Annotated[str | None, said("What the UI says.")] = None
     lock_timeout: Annotated[float | None, _LOCK] = None
 
     def sensor(self, asset: dg.AssetsDefinition, store_key: str) -> dg.SensorDefinition:
@@ -86,18 +82,18 @@ class Sensor(Attributes):
     called: ClassVar[str] = "sensors"
 
     upstream_change: Annotated[
-        UpstreamChange | None, _said("Runs features when commits upstream of them arrive.")
+        UpstreamChange | None, said("Runs features when commits upstream of them arrive.")
     ] = None
     increment_partitions: Annotated[
         IncrementPartitions | None,
-        _said("Plans, launches and removes the batches of a feature with batch_size."),
+        said("Plans, launches and removes the batches of a feature with batch_size."),
     ] = None
 
     def __post_init__(self) -> None:
         """A sensor is of one kind."""
         if (self.upstream_change is None) == (self.increment_partitions is None):
             raise InvalidComponent.from_attribute(
-                "sensors", self.given(), "each sensor either upstream_change or increment_partitions"
+                "sensors", self.given(), "either upstream_change or increment_partitions in each"
             )
 
 
@@ -108,13 +104,13 @@ class Schedule(Attributes):
     called: ClassVar[str] = "schedules"
 
     features: Annotated[Terms, _FEATURES]
-    cron_schedule: Annotated[Terms, _said("When, as cron writes it.")]
-    execution_timezone: Annotated[str | None, _said("Time zone; UTC by default.")] = None
-    run_tags: Annotated[dict[str, str] | None, _said("Tags of the runs.")] = None
+    cron_schedule: Annotated[Terms, said("When, as cron writes it.")]
+    execution_timezone: Annotated[str | None, said("Time zone; UTC by default.")] = None
+    run_tags: Annotated[dict[str, str] | None, said("Tags of the runs.")] = None
     partition_keys: Annotated[list[str] | None, _PARTITIONS] = None
     default_status: Annotated[Status | None, _STATUS] = None
     name: Annotated[str | None, _NAME] = None
-    description: Annotated[str | None, _said("What the UI says.")] = None
+    description: Annotated[str | None, said("What the UI says.")] = None
     lock_timeout: Annotated[float | None, _LOCK] = None
 
     def schedule(self, named: Named, store_key: str) -> dg.ScheduleDefinition:
@@ -130,24 +126,22 @@ class Checks(Attributes):
 
     called: ClassVar[str] = "checks"
 
-    features: Annotated[Terms | None, _said("Which features, in such words; all by default.")] = (
-        None
-    )
-    checks: Annotated[list[str] | None, _said("Which checks; all by default.")] = None
+    features: Annotated[Terms | None, said("Which features, in such words; all by default.")] = None
+    checks: Annotated[list[str] | None, said("Which checks; all by default.")] = None
     severity: Annotated[
-        str | dict[str, str] | None, _said("WARN or ERROR, of all checks or by check.")
+        str | dict[str, str] | None, said("WARN or ERROR, of all checks or by check.")
     ] = None
     blocking: Annotated[
-        bool | list[str] | None, _said("Whether, or for which checks, assets downstream wait.")
+        bool | list[str] | None, said("Whether, or for which checks, assets downstream wait.")
     ] = None
     max_orphans: Annotated[
-        int | float | None, _said("So many orphans pass; from 0.0 to 1.0 it is a share.")
+        int | float | None, said("So many orphans pass; from 0.0 to 1.0 it is a share.")
     ] = None
-    max_attempts: Annotated[int | None, _said("With so many failures a record is failing.")] = None
+    max_attempts: Annotated[int | None, said("With so many failures a record is failing.")] = None
     samples: Annotated[
-        dict[str, str] | None, _said("For roots, by feature: module:function of the samples.")
+        dict[str, str] | None, said("For roots, by feature: module:function of the samples.")
     ] = None
-    name: Annotated[str | None, _said("How the names of the ops end.")] = None
+    name: Annotated[str | None, said("How the names of the ops end.")] = None
 
     def definitions(
         self, named: Named, function: Callable[[str, str], Any], store_key: str

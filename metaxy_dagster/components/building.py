@@ -68,7 +68,11 @@ class ComponentBuild:
             AssetError: features, functions and options do not fit together.
         """
         graph = _graph(modules)
-        keys = {"store_key": store_key, "io_manager_key": io_manager_key, "translator": translator}
+        keys: dict[str, Any] = {
+            "store_key": store_key,
+            "io_manager_key": io_manager_key,
+            "translator": translator,
+        }
         holder = ModuleType("compute")
         holder.assets = [  # type: ignore[attr-defined]
             metaxify(_feature(graph, feature), **_options(references, feature, each), **keys)(
@@ -77,9 +81,9 @@ class ComponentBuild:
             for feature, several in computed.items()
             for each in several
         ]
-        first, *further = [*modules, holder] if modules else [graph, holder]
-        assets = load_feature_assets(first, *further, selection=selection, **keys)
-        build = cls(graph, assets, computed, store_key)
+        source, further = (modules[0], modules[1:]) if modules else (graph, [])
+        loaded = load_feature_assets(source, *further, holder, selection=selection, **keys)
+        build = cls(graph, loaded, computed, store_key)
         build._check_computed()
         return build
 
@@ -118,9 +122,9 @@ class ComponentBuild:
                 listed.add(FeatureKey(each.increment_partitions.feature))
                 found += self._partitions(each.increment_partitions)
         for feature, several in self.computed.items():
-            if any(each.batch_size is not None for each in several):
-                if FeatureKey(feature) not in listed:
-                    found += self._partitions(IncrementPartitions(feature))
+            batched = any(each.batch_size is not None for each in several)
+            if batched and FeatureKey(feature) not in listed:
+                found += self._partitions(IncrementPartitions(feature))
         return found
 
     def _partitions(self, said: IncrementPartitions) -> list[dg.SensorDefinition]:

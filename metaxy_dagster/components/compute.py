@@ -6,12 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import dagster as dg
 from pydantic import BaseModel, InstanceOf
 
-from metaxy_dagster.components.attributes import Attributes
+from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
-
-
-def _said(description: str, *examples: Any) -> dg.Resolver:
-    return dg.Resolver.default(description=description, examples=list(examples) or None)
 
 
 @dataclass(frozen=True)
@@ -20,8 +16,8 @@ class Retries(Attributes):
 
     called: ClassVar[str] = "retry_policy"
 
-    max_retries: Annotated[int, _said("How often a step is tried again.")] = 1
-    delay: Annotated[float | None, _said("Seconds between two tries.")] = None
+    max_retries: Annotated[int, said("How often a step is tried again.")] = 1
+    delay: Annotated[float | None, said("Seconds between two tries.")] = None
 
 
 Condition = Annotated[
@@ -42,7 +38,7 @@ class Compute(Attributes):
 
     function: Annotated[
         str,
-        _said(
+        said(
             "module:function that computes the feature's records. A module beside defs.yaml begins "
             "with a dot.",
             "shop.work:faces",
@@ -51,41 +47,41 @@ class Compute(Attributes):
     ]
     samples: Annotated[
         str | None,
-        _said("For a root whose function takes the increment: module:function of its samples."),
+        said("For a root whose function takes the increment: module:function of its samples."),
     ] = None
     orphans: Annotated[
         Literal["keep", "delete"] | None,
-        _said("What becomes of stored records that are no longer expected; keep by default."),
+        said("What becomes of stored records that are no longer expected; keep by default."),
     ] = None
-    limit: Annotated[int | None, _said("New and stale records of a run, at most.")] = None
+    limit: Annotated[int | None, said("New and stale records of a run, at most.")] = None
     chunk_size: Annotated[
-        int | None, _said("Records of a chunk: the increment is computed in a step for each.")
+        int | None, said("Records of a chunk: the increment is computed in a step for each.")
     ] = None
-    max_chunks: Annotated[int | None, _said("Chunks of a run, at most.")] = None
-    buckets: Annotated[int | None, _said("Number of static partitions, by hash of the id.")] = None
+    max_chunks: Annotated[int | None, said("Chunks of a run, at most.")] = None
+    buckets: Annotated[int | None, said("Number of static partitions, by hash of the id.")] = None
     batch_size: Annotated[
         int | None,
-        _said("Records of a dynamic partition; a sensor plans, launches and removes these."),
+        said("Records of a dynamic partition; a sensor plans, launches and removes these."),
     ] = None
-    max_batches: Annotated[int | None, _said("Dynamic partitions at one time, at most.")] = None
+    max_batches: Annotated[int | None, said("Dynamic partitions at one time, at most.")] = None
     claim_seconds: Annotated[
         float | Literal[False] | None,
-        _said("Seconds that a run holds its records without a sign of life; false claims none."),
+        said("Seconds that a run holds its records without a sign of life; false claims none."),
     ] = None
     where: Annotated[
         dict[str, Any] | None,
-        _said("Columns and values of this asset's records, where several feed one feature."),
+        said("Columns and values of this asset's records, where several feed one feature."),
     ] = None
-    name: Annotated[str | None, _said("Last part of the asset's key.")] = None
-    key_prefix: Annotated[str | list[str] | None, _said("What the key begins with.")] = None
-    group_name: Annotated[str | None, _said("Group.")] = None
-    description: Annotated[str | None, _said("Description.")] = None
-    tags: Annotated[dict[str, str] | None, _said("Tags, beside those of the feature.")] = None
-    kinds: Annotated[list[str] | None, _said("Kinds, beside those of the feature.")] = None
-    owners: Annotated[list[str] | None, _said("Owners.")] = None
-    pool: Annotated[str | None, _said("Pool that limits how many steps run at once.")] = None
-    op_tags: Annotated[dict[str, Any] | None, _said("Tags of the step.")] = None
-    retry_policy: Annotated[Retries | None, _said("When a failed step is tried again.")] = None
+    name: Annotated[str | None, said("Last part of the asset's key.")] = None
+    key_prefix: Annotated[str | list[str] | None, said("What the key begins with.")] = None
+    group_name: Annotated[str | None, said("Group.")] = None
+    description: Annotated[str | None, said("Description.")] = None
+    tags: Annotated[dict[str, str] | None, said("Tags, beside those of the feature.")] = None
+    kinds: Annotated[list[str] | None, said("Kinds, beside those of the feature.")] = None
+    owners: Annotated[list[str] | None, said("Owners.")] = None
+    pool: Annotated[str | None, said("Pool that limits how many steps run at once.")] = None
+    op_tags: Annotated[dict[str, Any] | None, said("Tags of the step.")] = None
+    retry_policy: Annotated[Retries | None, said("When a failed step is tried again.")] = None
     automation_condition: Condition = None
 
     @property

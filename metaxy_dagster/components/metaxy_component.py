@@ -10,17 +10,22 @@ import dagster as dg
 from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from metaxy_core.config import Config
 from metaxy_core.definition import FeatureDefinition
 from metaxy_dagster.automation import on_upstream_change
-from metaxy_dagster.components.attributes import strict_model, with_known_keys
+from metaxy_dagster.components.attributes import said, strict_model, with_known_keys
 from metaxy_dagster.components.automation import Checks, Schedule, Sensor
 from metaxy_dagster.components.building import ComponentBuild
 from metaxy_dagster.components.compute import ResolvedComputes, to_computes
 from metaxy_dagster.components.references import References
 from metaxy_dagster.components.scaffolding import MetaxyScaffolder
-from metaxy_dagster.components.stores import ResolvedStore, project_config, store_resource
+from metaxy_dagster.components.stores import (
+    ResolvedStore,
+    project_config,
+    store_resource,
+    store_resources,
+)
 from metaxy_dagster.components.translation import TranslatedNames
-from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.resource import IO_MANAGER_KEY, STORE_KEY
 from metaxy_dagster.translator import MetaxyTranslator
 
@@ -77,32 +82,23 @@ class MetaxyComponent(dg.Component, dg.Resolvable, dg.Model):
 
     feature_module: Annotated[
         str | list[str] | None,
-        dg.Resolver.default(
-            description="Module or modules of features, and of assets of them.",
-            examples=["shop.features", [".features", "shop.assets"]],
+        said(
+            "Module or modules of features, and of assets of them.",
+            "shop.features",
+            [".features", "shop.assets"],
         ),
     ] = None
     selection: Annotated[
         str | None,
-        dg.Resolver.default(description="Narrows the features.", examples=["shop/*", "+tag:gpu"]),
+        said("Narrows the features.", "shop/*", "+tag:gpu"),
     ] = None
     compute: ResolvedComputes = Field(default_factory=dict)
     store: ResolvedStore = None
-    store_key: Annotated[
-        str, dg.Resolver.default(description="Resource key of the MetaxyStoreResource.")
-    ] = STORE_KEY
-    io_manager_key: Annotated[
-        str, dg.Resolver.default(description="Resource key of the MetaxyIOManager.")
-    ] = IO_MANAGER_KEY
-    sensors: Annotated[list[Sensor], dg.Resolver.default(description="Sensors.")] = Field(
-        default_factory=list
-    )
-    schedules: Annotated[list[Schedule], dg.Resolver.default(description="Schedules.")] = Field(
-        default_factory=list
-    )
-    checks: Annotated[list[Checks], dg.Resolver.default(description="Asset checks.")] = Field(
-        default_factory=list
-    )
+    store_key: Annotated[str, said("Resource key of the MetaxyStoreResource.")] = STORE_KEY
+    io_manager_key: Annotated[str, said("Resource key of the MetaxyIOManager.")] = IO_MANAGER_KEY
+    sensors: Annotated[list[Sensor], said("Sensors.")] = Field(default_factory=list)
+    schedules: Annotated[list[Schedule], said("Schedules.")] = Field(default_factory=list)
+    checks: Annotated[list[Checks], said("Asset checks.")] = Field(default_factory=list)
     translation: Translation | None = None
 
     @model_validator(mode="before")
@@ -172,8 +168,8 @@ class MetaxyComponent(dg.Component, dg.Resolvable, dg.Model):
         names = self.base_translator()
         return names if self.translation is None else TranslatedNames(names, self.translation)
 
-    def _resources(self, context: dg.ComponentLoadContext, config: Any) -> dict[str, Any]:
+    def _resources(self, context: dg.ComponentLoadContext, config: Config) -> dict[str, Any]:
         if self.store is None:
             return {}
         store = store_resource(self.store, context.project_root, config)
-        return {self.store_key: store, self.io_manager_key: MetaxyIOManager(store=store)}
+        return store_resources(store, self.store_key, self.io_manager_key)

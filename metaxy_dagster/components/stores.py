@@ -1,5 +1,7 @@
 """The store of a component: a database file of the project, or one that metaxy.toml names."""
 
+import functools
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,10 @@ from pydantic import BaseModel
 
 from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config, StoreConfig
 from metaxy_core.store.backends.duckdb import MEMORY
-from metaxy_dagster.components.attributes import Attributes
+from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
+from metaxy_dagster.io_manager import MetaxyIOManager
 from metaxy_dagster.resource import MetaxyStoreResource
-
-
-def _said(description: str) -> dg.Resolver:
-    return dg.Resolver.default(description=description)
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,16 @@ class Store(Attributes):
     called: ClassVar[str] = "store"
 
     database: Annotated[
-        str, _said("Path of the DuckDB file, relative to the root of the dg project.")
+        str, said("Path of the DuckDB file, relative to the root of the dg project.")
     ]
-    read_only: Annotated[bool | None, _said("Refuse every write.")] = None
+    read_only: Annotated[bool | None, said("Refuse every write.")] = None
     lock_timeout: Annotated[
-        float | None, _said("Seconds to wait while another process holds the file.")
+        float | None, said("Seconds to wait while another process holds the file.")
     ] = None
     settings: Annotated[
-        dict[str, Any] | None, _said("DuckDB settings, such as memory_limit and threads.")
+        dict[str, Any] | None, said("DuckDB settings, such as memory_limit and threads.")
     ] = None
-    hash: Annotated[str | None, _said("Algorithm of a new store's versions: md5 or xxh64.")] = None
+    hash: Annotated[str | None, said("Algorithm of a new store's versions: md5 or xxh64.")] = None
 
     def resource(self, root: Path) -> MetaxyStoreResource:
         """The resource.
@@ -55,7 +54,7 @@ class Store(Attributes):
 
 
 def project_config(root: Path) -> Config:
-    """The metaxy.toml of a dg project: the one that METAXY_CONFIG names, or is in its root or above.
+    """The metaxy.toml of a dg project: what METAXY_CONFIG names, or the one in its root or above.
 
     Args:
         root: of the project.
@@ -87,6 +86,31 @@ def store_resource(said: str | Store, root: Path, config: Config) -> MetaxyStore
     return MetaxyStoreResource.from_config(config, said)
 
 
+def store_resources(
+    resource: MetaxyStoreResource, store_key: str, io_manager_key: str
+) -> dict[str, Any]:
+    """A store and its IO manager as resources; components with the same store share them.
+
+    Args:
+        resource: the store.
+        store_key: key of the store.
+        io_manager_key: key of the IO manager.
+    """
+    store = _shared(resource.model_dump_json())
+    return {store_key: store, io_manager_key: _io_manager(resource.model_dump_json())}
+
+
+@functools.cache
+def _shared(said: str) -> MetaxyStoreResource:
+    """One object for equal stores: Dagster takes two objects under one key for a contradiction."""
+    return MetaxyStoreResource(**json.loads(said))
+
+
+@functools.cache
+def _io_manager(said: str) -> MetaxyIOManager:
+    return MetaxyIOManager(store=_shared(said))
+
+
 def resolved_store(context: dg.ResolutionContext, given: Any) -> str | Store | None:
     """What the YAML says under ``store``, with its templates filled in."""
     if isinstance(given, BaseModel):
@@ -99,7 +123,7 @@ ResolvedStore = Annotated[
     str | Store | None,
     dg.Resolver(
         resolved_store,
-        model_field_type=str | Store.model() | None,  # type: ignore[arg-type]
+        model_field_type=str | Store.model() | None,
         description=(
             "The store: the path of a DuckDB file relative to the root of the dg project, the name "
             "of a store in metaxy.toml, or a mapping with database: and more. Without it the "

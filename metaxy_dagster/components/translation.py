@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
-from dagster.components.utils.translation import TranslationFn
 
 from metaxy_core.definition import FeatureDefinition
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.translator import MetaxyTranslator
+
+if TYPE_CHECKING:
+    from dagster.components.utils.translation import TranslationFn
 
 _OF_THE_FEATURE: Final = (
     "deps",
@@ -89,7 +91,7 @@ class TranslatedNames(MetaxyTranslator):
             automation_condition=names.automation_condition(definition),
         )
         after = self._translation(before, definition)
-        changed = [each for each in _OF_THE_FEATURE if getattr(after, each) != getattr(before, each)]
+        changed = [n for n in _OF_THE_FEATURE if getattr(after, n) != getattr(before, n)]
         if changed:
             raise InvalidComponent.from_attribute(
                 f"translation.{changed[0]} for feature '{definition.key}'",

@@ -46,8 +46,8 @@ class InvalidComponent(AssetError):
         """A feature is named that the component does not load."""
         return cls(
             f"MetaxyComponent names the feature '{feature}' under {attribute}, and it loads no "
-            f"such feature ({listing(chosen, 10) or 'none'}). Correct the key, name the module that "
-            f"defines it in feature_module, or widen selection."
+            f"such feature ({listing(chosen, 10) or 'none'}). Correct the key, name the module "
+            f"that defines it in feature_module, or widen selection."
         )
 
 

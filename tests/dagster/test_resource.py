@@ -98,5 +98,5 @@ def test_other_resource_keys_are_used_where_given(lab, media):
 def test_every_option_is_described():
     described = {n: f.description for n, f in mxd.MetaxyStoreResource.model_fields.items()}
 
-    assert set(described) == {"database", "read_only", "lock_timeout", "settings"}
+    assert set(described) == {"database", "read_only", "lock_timeout", "settings", "hash"}
     assert all(described.values())
