@@ -88,7 +88,7 @@ new_colours = mxd.upstream_change_sensor(
     [stills.colour, stills.embedding],
     name="new_colours",
     target=covers,
-    minimum_interval_seconds=SECONDS,
+    minimum_interval_seconds=60,  # each bucket and each batch makes commits of its own
     default_status=ON,
 )
 # Without sources the folder would never be observed.

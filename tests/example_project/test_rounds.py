@@ -44,7 +44,7 @@ def rounds(tmp_path_factory) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "the weather" in (home / "library.html").read_text()
+    assert "weather is fine" in (home / "library.html").read_text()
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
