@@ -51,24 +51,25 @@ features = [
     stills.still, stills.colour, stills.embedding, stills.cover,
 ]  # fmt: skip
 samples = {clips.video.key.to_user_string(): clips.arrived_clips}
+# A batch holds no orphans, so that nothing else deletes these.
+delete_embeddings = mxd.delete_orphans_job(
+    [stills.embedding], name="delete_embeddings", dry_run=False
+)
 maintenance = [
     mxd.delete_orphans_job(features, samples=samples),
     mxd.compact_job(features),
     mxd.observe_job(features),
     mxd.rebase_job(features, samples=samples),
+    delete_embeddings,
 ]
-delete_embeddings = mxd.delete_orphans_job(
-    [stills.embedding], name="delete_embeddings", dry_run=False
-)
 
-jobs = [refresh, colours, embeddings, covers, page, checks, *maintenance, delete_embeddings]
+asset_jobs = [refresh, colours, embeddings, covers, page, checks]
 
 # ------------------------------------------------------------------ sensors and schedules
 
 new_clips = mxd.upstream_change_sensor(
-    clips.video,
+    of=[clips.crop, clips.face_detection, clips.speech_to_text, stills.still],
     name="new_clips",
-    target=refresh,
     minimum_interval_seconds=SECONDS,
     default_status=ON,
 )
@@ -87,11 +88,12 @@ new_colours = mxd.upstream_change_sensor(
     [stills.colour, stills.embedding],
     name="new_colours",
     target=covers,
-    minimum_interval_seconds=SECONDS,
+    minimum_interval_seconds=60,  # each bucket and each batch makes commits of its own
     default_status=ON,
 )
+# Without sources the folder would never be observed.
 conditions = dg.AutomationConditionSensorDefinition(
-    "conditions", target=dg.AssetSelection.all(), default_status=ON
+    "conditions", target=dg.AssetSelection.all(include_sources=True), default_status=ON
 )
 sensors = [new_clips, new_stills, batches, new_colours, conditions]
 

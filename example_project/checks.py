@@ -5,9 +5,6 @@ from __future__ import annotations
 import metaxy_dagster as mxd
 from example_project.assets import clips, stills
 
-KINDS = ["increment_empty", "orphans_below_threshold", "nothing_blocked", "ids_unique"]
-"""What is cheap enough to be looked at after every run."""
-
 in_runs = mxd.feature_checks(
     [
         clips.video,
@@ -18,7 +15,7 @@ in_runs = mxd.feature_checks(
         stills.cover,
     ],
     samples={clips.video.key.to_user_string(): clips.arrived_clips},
-    checks=KINDS,
+    checks=["increment_empty", "orphans_below_threshold", "nothing_blocked", "ids_unique"],
     max_orphans=0.01,
 )
 """Checks of what a run computes completely: they belong to it."""

@@ -15,7 +15,7 @@ features = mxd.MetaxyIOManager(store=store)
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([clips, stills, reports]),
     asset_checks=checks.feature_checks,
-    jobs=automation.jobs,
+    jobs=[*automation.asset_jobs, *automation.maintenance],
     sensors=automation.sensors,
     schedules=automation.schedules,
     resources={"metaxy_store": store, "metaxy_io_manager": features},

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -80,11 +81,11 @@ class Round:
         if not result.success:
             raise SystemExit(f"The run {result.run_id} of {job!r} failed.")
         self.runs += 1
-        for found in result.get_asset_check_evaluations():
-            if found.passed:
+        for check in result.get_asset_check_evaluations():
+            if check.passed:
                 self.passed += 1
             else:
-                self.failed.append(f"{found.check_name} of {found.asset_key.to_user_string()}")
+                self.failed.append(f"{check.check_name} of {check.asset_key.to_user_string()}")
         for event in result.get_asset_materialization_events():
             told = event.step_materialization_data.materialization
             done = self.done.setdefault(told.asset_key.path[-1], Done())
@@ -107,9 +108,9 @@ class Round:
             resources={"metaxy_store": store},
         ) as context:
             asked = defs.get_repository_def().get_sensor_def(sensor.name).evaluate_tick(context)
-        for request in asked.dynamic_partitions_requests or ():
-            name, keys = request.partitions_def_name, list(request.partition_keys)
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
+        for change in asked.dynamic_partitions_requests or ():
+            name, keys = change.partitions_def_name, list(change.partition_keys)
+            if isinstance(change, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(name, keys)
             else:
                 for key in keys:
@@ -144,14 +145,27 @@ def _chunks(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, int]]:
     yield from found.items()
 
 
+def one_round(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """Do one round, and say what was done, by feature, with the numbers of runs and checks.
+
+    Args:
+        instance: where runs are recorded; the cursors of the sensors are kept beside it.
+
+    Raises:
+        SystemExit: a run failed.
+    """
+    done = Round(instance, Path(instance.root_directory) / "cursors.json")
+    done.go()
+    features = {n: {**asdict(each), "received": each.received} for n, each in done.done.items()}
+    return {
+        "features": features, "runs": done.runs, "passed": done.passed, "failed": done.failed,
+    }  # fmt: skip
+
+
 def main() -> None:
     """Do one round over the instance of ``DAGSTER_HOME``, and print what was done as JSON."""
     with dg.DagsterInstance.get() as instance:
-        done = Round(instance, Path(instance.root_directory) / "cursors.json")
-        done.go()
-    said = {name: {**asdict(each), "received": each.received} for name, each in done.done.items()}
-    told = {"runs": done.runs, "passed": done.passed, "failed": done.failed}
-    print(json.dumps({"features": said, **told}))
+        print(json.dumps(one_round(instance)))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -55,5 +56,6 @@ class Settings(BaseSettings):
 @cache
 def settings() -> Settings:
     """The settings of this process."""
-    home = Settings().home
-    return Settings(home=home, _env_file=Settings(home=home).file)
+    outside = Settings()
+    kept: dict[str, Any] = {"_env_file": outside.file}
+    return Settings(home=outside.home, **kept)

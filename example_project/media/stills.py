@@ -51,7 +51,7 @@ def save_stills(clip: Path, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     for former in directory.glob("*.png"):
         former.unlink()
-    saved = []
+    saved: list[Path] = []
     with open_media(clip) as container:
         for number, frame in enumerate(container.decode(video_stream(container))):
             if number % _EVERY:

@@ -44,15 +44,6 @@ def test_every_sensor_and_schedule_of_the_example_is_on() -> None:
     assert {s.default_status for s in automation.schedules} == {dg.DefaultScheduleStatus.RUNNING}
 
 
-def test_every_asset_that_can_be_run_is_run_by_something() -> None:
-    graph = defs.resolve_asset_graph()
-    run = {k for k in graph.executable_asset_keys if graph.get(k).automation_condition is not None}
-    for each in (*automation.sensors, *automation.schedules):
-        for job in each.job_names if each.has_jobs else ():
-            run |= set(defs.resolve_job_def(job).asset_layer.executable_asset_keys)
-    assert set(graph.executable_asset_keys) <= run
-
-
 @pytest.mark.parametrize("asset", ["twin/example/video", "twin/example/speech_to_text"])
 def test_the_twin_has_the_assets_that_its_yaml_declares(asset: str) -> None:
     assert key(asset) in twin.resolve_all_asset_keys()
