@@ -198,7 +198,7 @@ class Dagster:
 
     def _sensor(self, name: str) -> dict[str, Any]:
         document = """query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
-            ... on Sensor { name sensorState { id status ticks(limit: 100) {
+            ... on Sensor { name sensorState { id status ticks(limit: 1000) {
             status timestamp endTimestamp skipReason runIds error { message }
             dynamicPartitionsRequestResults { type partitionKeys } } } }
             ... on Error { message } } }"""
