@@ -13,9 +13,9 @@ from metaxy_core.keys import FeatureKey, HasSpec, KeyLike
 from metaxy_core.store.arguments import checked_count, checked_moment
 from metaxy_core.store.commits import Commit
 from metaxy_core.store.histories import History
-from metaxy_core.store.members import given_members
+from metaxy_core.store.members import Members, given_members
 from metaxy_core.store.parts import Calls
-from metaxy_core.store.reading import Members, Reading, Records
+from metaxy_core.store.reading import Reading, Records
 
 
 class RecordCalls(Calls):
