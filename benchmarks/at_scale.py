@@ -3,8 +3,8 @@
 import shutil
 import statistics
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -126,8 +126,8 @@ class _Lab:
         asset = self._asset()
         job, plain = self._job(asset), self._job(_plain_asset(None))
         sensor, empty = mxd.upstream_change_sensor(of=asset, target=job), _plain_sensor(plain)
-        ticks, of = self._sizes.ticks, Counter[str]()
-        parts = {kind: Counter[str]() for kind in ("run", "tick", "idle")}
+        ticks, of = self._sizes.ticks, defaultdict[str, float](float)
+        parts = {kind: defaultdict[str, float](float) for kind in ("run", "tick", "idle")}
         runs: list[float] = []
         cursor = self._tick(sensor, None).cursor
         self._run(job)
@@ -138,7 +138,8 @@ class _Lab:
             found = work()
             of[kind] += (took := used() - start)
             if kind in parts:
-                parts[kind].update(spent)
+                for part, seconds in spent.items():
+                    parts[kind][part] += seconds
             if kind == "run":
                 runs.append(took)
             return found
@@ -176,7 +177,7 @@ class _Lab:
         plain: float,
         alone: float,
         ours: float,
-        parts: Counter[str] | None = None,
+        parts: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
         """One of so many, which cost this together."""
         found = dict(spent if parts is None else parts)

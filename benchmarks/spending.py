@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -26,7 +26,7 @@ PARTS: Final = {
 CATALOG: Final = "catalog"
 OPENED: Final = "opened"
 
-spent: Counter[str] = Counter()
+spent: defaultdict[str, float] = defaultdict(float)
 """Seconds of the processor by part, and how often a store was opened; of this process."""
 
 
