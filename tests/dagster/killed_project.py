@@ -155,6 +155,13 @@ def run_with_others(name: str, database: str, limit: int, together: Barrier) -> 
         execute(name, instance, run_config=section)
 
 
+def run_to_the_end(name: str, database: str) -> None:
+    """A run with processes of its own."""
+    os.environ["METAXY_TEST_DATABASE"] = database
+    with dg.DagsterInstance.local_temp(str(folder())) as instance:
+        execute(name, instance)
+
+
 def run_until_killed(name: str, database: str, tags: dict[str, str]) -> None:
     """A run as a process makes it that nobody outlives to tell of its end."""
     os.setsid()

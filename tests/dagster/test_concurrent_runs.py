@@ -18,7 +18,7 @@ RUNS, LIMIT = 5, 6
 @pytest.mark.parametrize(
     "job",
     [
-        "whole_in_process",
+        pytest.param("whole_in_process", marks=pytest.mark.slow),
         "whole_in_processes",
         pytest.param("chunked_in_process", marks=pytest.mark.slow),
         pytest.param("chunked_in_processes", marks=pytest.mark.slow),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pytest
 
 
 def written(database: str, table: str) -> dict[int, list[int]]:
@@ -15,6 +16,7 @@ def written(database: str, table: str) -> dict[int, list[int]]:
         return dict(connection.execute(query).fetchall())
 
 
+@pytest.mark.slow
 def test_steps_in_processes_of_their_own_share_one_file(tmp_path, monkeypatch):
     database = str(tmp_path / "shared.duckdb")
     monkeypatch.setenv("METAXY_TEST_DATABASE", database)

@@ -79,7 +79,9 @@ def chunks(
         yield Chunks(tmp_path, instance, request.param)
 
 
-@pytest.mark.parametrize("chunks", ["in_process", "multiprocess"], indirect=True)
+@pytest.mark.parametrize(
+    "chunks", ["in_process", pytest.param("multiprocess", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_failed_chunk_alone_is_computed_again(chunks):
     failed = chunks.run()
     assert not failed.success

@@ -14,7 +14,9 @@ LEFT, RIGHT = (dg.AssetKey(["shop", "frames", side]) for side in ("left", "right
 FACES = dg.AssetKey(["shop", "faces"])
 
 
-BOTH_WAYS = pytest.mark.parametrize("shop", ["id column", "carried column"], indirect=True)
+BOTH_WAYS = pytest.mark.parametrize(
+    "shop", ["id column", pytest.param("carried column", marks=pytest.mark.slow)], indirect=True
+)
 
 
 @pytest.fixture

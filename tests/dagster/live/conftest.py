@@ -14,7 +14,7 @@ PAGES = {f"p{number}": "a" for number in range(1, 7)}
 SENSORS = ("alerts", "topics")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The deployment: six pages are there; both sensors ticked in vain, then four posts arrived."""
     with dagster_on(tmp_path_factory.mktemp("live")) as deployment:
@@ -31,7 +31,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield deployment
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def backfill(live: Deployment) -> str:
     """A backfill of two of the buckets, which the daemon takes up within half a minute."""
     return live.backfill("web/links", "1", "2")
