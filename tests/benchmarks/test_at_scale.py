@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.at_scale import Sizes, measured
 from benchmarks.report import generated
 from benchmarks.results import Results
 from tests.benchmarks.test_report import IMAGES
 
 
+@pytest.mark.slow
 def test_chunks_runs_and_ticks_are_measured_beside_plain_dagster() -> None:
     rows = list(measured(Sizes(records=4, chunk_size=2, ticks=1), ("chunks", "ticks")))
     assert [(row["unit"], row["count"]) for row in rows] == [

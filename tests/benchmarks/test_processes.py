@@ -16,6 +16,7 @@ from benchmarks.untouched import tables_read
 STALE = Scenario("resolve", "simple", 100, changed=10)
 
 
+@pytest.mark.slow
 def test_a_run_measures_a_state_that_our_engine_made_and_leaves_no_file(tmp_path: Path) -> None:
     measuring = Measuring([SQL], tmp_path, rounds=1)
     [found] = measuring.measured(STALE)

@@ -230,6 +230,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
         yield Shared(tmp_path, instance)
 
 
+@pytest.mark.slow
 def test_processes_that_run_one_asset_at_once_compute_every_record_once(shared):
     processes = [shared.process(runs=2) for _ in range(2)]
     for each in processes:
@@ -243,6 +244,7 @@ def test_processes_that_run_one_asset_at_once_compute_every_record_once(shared):
     assert shared.asked() == list(range(16))
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_held_is_left_alone_until_it_is_known_to_be_over(shared):
     (shared.folder / "deadly").touch()
     killed = shared.process(runs=1)

@@ -102,7 +102,6 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Killed]:
 QUICK = {
     ("whole_in_process", "writing"),
     ("chunked_in_process", "between"),
-    ("chunked_in_processes", "writing"),
 }
 """A case of each point and kind; all others are as good and take longer."""
 

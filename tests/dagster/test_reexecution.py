@@ -111,6 +111,7 @@ def test_each_chunk_has_a_process_of_its_own(chunks):
     assert len({writers[0], writers[2], writers[4], os.getpid()}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["in_process"], indirect=True)
 def test_the_plan_is_found_through_any_number_of_reexecutions(chunks):
     first = chunks.run()
@@ -136,6 +137,7 @@ def test_a_new_run_instead_does_only_what_is_missing(chunks):
     assert chunks.materialized(again) == [{"new": 2, "processed": 2, "chunks": 1, "commits": [4]}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["in_process"], indirect=True)
 def test_a_reexecution_after_another_run_did_the_work_finds_nothing_to_do(chunks):
     failed = chunks.run()

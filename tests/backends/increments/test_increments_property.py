@@ -17,8 +17,8 @@ RANDOMS = st.randoms(use_true_random=False)
 SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 
 
-@pytest.mark.parametrize("part", range(2))
-@settings(max_examples=60, **SETTINGS)
+@pytest.mark.parametrize("part", range(1))
+@settings(max_examples=80, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random) -> None:
     with lived(100 * part + shape, random) as world:
@@ -26,7 +26,7 @@ def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(2, 8))
+@pytest.mark.parametrize("part", range(1, 8))
 @settings(max_examples=230, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_every_increment_equals_the_oracle_many_times(
