@@ -76,7 +76,7 @@ class MetaxyComponent(dg.Component, dg.Resolvable, dg.Model):
         ...     compute={"shop/face": {"function": "shop.work:faces", "chunk_size": 1_000}},
         ...     store="data/metadata.duckdb",
         ... )
-        >>> component.compute["shop/face"][0].chunk_size
+        >>> print(*(each.chunk_size for each in component.compute["shop/face"]))
         1000
     """
 

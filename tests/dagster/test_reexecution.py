@@ -101,6 +101,7 @@ def test_a_failed_chunk_alone_is_computed_again(chunks):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["multiprocess"], indirect=True)
 def test_each_chunk_has_a_process_of_its_own(chunks):
     chunks.repair()

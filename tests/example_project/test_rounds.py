@@ -26,6 +26,8 @@ with dg.DagsterInstance.get() as instance:
     print(json.dumps([first, one_round(instance)]))
 """
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rounds(tmp_path_factory) -> list[dict[str, Any]]:

@@ -58,10 +58,10 @@ class BatchCalls(Calls):
             ...         id: int
             >>> with mx.DuckDBMetadataStore(":memory:") as store:
             ...     ids = pl.DataFrame({"id": [1, 2, 3]})
-            ...     [batch.records for batch in store.plan_batches(Clip, "night", ids, size=2)]
-            ...     store.planned_ids(Clip, "night", "0001")["id"].to_list()
-            [2, 1]
-            [3]
+            ...     made = store.plan_batches(Clip, "night", ids, size=2)
+            ...     second = store.planned_ids(Clip, "night", "0001")
+            >>> print(*(batch.records for batch in made), *second["id"])
+            2 1 3
         """
         for name, value in (("plan", plan), ("prefix", prefix), ("note", note)):
             if not isinstance(value, str) or (name == "plan" and not value):

@@ -44,8 +44,8 @@ class WatchingCalls(Calls):
             ...     before = store.commit_sets(Clip)
             ...     commit = store.write(Clip, pl.DataFrame({"id": ["a"], "etag": ["1"]}))
             ...     after = store.commit_sets(Clip)
-            >>> [found.records for found in (before[Clip.spec.key], after[Clip.spec.key])]
-            [0, 1]
+            >>> print(before[Clip.spec.key].records, after[Clip.spec.key].records)
+            0 1
         """
         keys = [locate(feature)[1] for feature in features]
         with self._parts.backend.snapshot() as snapshot:
