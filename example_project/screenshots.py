@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from example_project.browser import ui_of
 from example_project.graphql import Dagster
@@ -78,6 +78,7 @@ def open_launchpad(page: Page) -> None:
     page.get_by_text("No errors").wait_for()
 
 
+LOCATION: Final = "/locations/example_project"
 ASSET: Final = "example/crop"
 """The asset whose page is shown."""
 
@@ -93,7 +94,7 @@ ops:
 """What the launchpad shows."""
 
 PICTURES: Final = (
-    Picture("dagster-lineage", "/asset-groups", "{name}"),
+    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}"),
     Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new", show_metadata),
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
@@ -101,7 +102,7 @@ PICTURES: Final = (
     Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
     Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
     Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
-    Picture("dagster-sensor", "/locations/example_project/sensors/{sensor}", "Cursor", show_ticks),
+    Picture("dagster-sensor", f"{LOCATION}/sensors/{{sensor}}", "Cursor", show_ticks),
 )
 
 
@@ -177,20 +178,24 @@ _PARTITIONS: Final = {"STATIC": "buckets", "DYNAMIC": "batches"}
 
 def take(dagster: Dagster, names: Mapping[str, str]) -> None:
     """Take every picture whose page the example has."""
-    with ui_of(dagster, patience=PATIENCE) as page:
+    with ui_of(dagster, patience=PATIENCE / 5) as page:
         for picture in PICTURES:
             try:
                 path, shows = picture.path.format(**names), picture.shows.format(**names)
             except KeyError as missing:
                 print(f"{picture.name}: the example has no {missing}", file=sys.stderr)
                 continue
-            page.goto(path)
-            page.get_by_text(shows).first.wait_for()
-            if picture.act is not None:
-                picture.act(page)
-            page.wait_for_load_state("networkidle")
+            try:
+                page.goto(path)
+                page.get_by_text(shows).first.wait_for()
+                if picture.act is not None:
+                    picture.act(page)
+                page.wait_for_load_state("networkidle")
+            except Error as error:
+                print(f"{picture.name}: {path} did not show {shows!r}: {error}", file=sys.stderr)
+                continue
             written = write(picture.name, page.screenshot(animations="disabled"))
-            print(f"{written.name}: {written.stat().st_size // 1_000} kB")
+            print(f"{written.name}: {written.stat().st_size // 1_000} kB", flush=True)
 
 
 def write(name: str, screenshot: bytes) -> Path:
