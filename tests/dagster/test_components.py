@@ -575,6 +575,7 @@ NAMED = ("defs", "metaxy_dagster.MetaxyComponent", "mine", "--store", "m.duckdb"
 LAUNCH = ("launch", "--assets", "media/clip,media/transcript")
 
 
+@pytest.mark.slow
 def test_a_scaffolded_component_computes_an_increment_once(project, lab):
     command = CommandLine(project)
 

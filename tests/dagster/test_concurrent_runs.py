@@ -15,14 +15,10 @@ FOLDER = Path(__file__).parent
 RUNS, LIMIT = 5, 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "job",
-    [
-        pytest.param("whole_in_process", marks=pytest.mark.slow),
-        "whole_in_processes",
-        pytest.param("chunked_in_process", marks=pytest.mark.slow),
-        pytest.param("chunked_in_processes", marks=pytest.mark.slow),
-    ],
+    ["whole_in_process", "whole_in_processes", "chunked_in_process", "chunked_in_processes"],
 )
 def test_runs_at_the_same_time_compute_every_record_once(tmp_path, monkeypatch, job):
     database = str(tmp_path / "shared.duckdb")

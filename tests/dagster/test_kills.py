@@ -139,7 +139,8 @@ def test_a_plain_run_completes_what_a_killed_one_left(killed, job, point, done):
     assert killed.left() == (0, ())
 
 
-@pytest.mark.parametrize("point", ["between", pytest.param("writing", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["between", "writing"])
 def test_a_batch_whose_run_was_killed_is_completed_by_another_run(killed, point):
     tick = Ticks(killed)
     first, second = tick()

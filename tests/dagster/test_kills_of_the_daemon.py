@@ -68,6 +68,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched
         servers.close()
 
 
+@pytest.mark.slow
 def test_a_killed_daemon_loses_no_batch_and_launches_none_twice(watched):
     hold = watched.folder / "hold"
     hold.touch()

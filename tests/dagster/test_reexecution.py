@@ -152,6 +152,7 @@ def test_a_reexecution_after_another_run_did_the_work_finds_nothing_to_do(chunks
     assert not (chunks.folder / "asked.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", ["in_process"], indirect=True)
 def test_a_run_that_is_killed_in_a_chunk_is_made_good_when_its_claim_is_over(chunks):
     chunks.repair()

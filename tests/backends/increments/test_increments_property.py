@@ -36,6 +36,7 @@ def test_every_increment_equals_the_oracle_many_times(
         world.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(8, 9))
 @settings(max_examples=20, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
