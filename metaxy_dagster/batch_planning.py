@@ -43,17 +43,13 @@ def state_of(feature: FeatureName, store: MetadataStore) -> str:
         feature: the feature.
         store: the store; only its catalog is read.
     """
-    return _state(feature, store, [feature, *_upstream(feature)])
+    return _state(feature, store, [feature, *feature.upstream])
 
 
 def _state(feature: FeatureName, store: MetadataStore, of: Sequence[FeatureName]) -> str:
     sets = store.commit_sets(*of)
     said = [(found.newest, found.commits, found.records) for found in sets.values()]
     return hashlib.sha256(repr((feature.versions.feature, said)).encode()).hexdigest()[:16]
-
-
-def _upstream(feature: FeatureName) -> list[FeatureName]:
-    return [feature.other(dep.feature) for dep in feature.plan.deps]
 
 
 def planned_batches(
@@ -83,7 +79,7 @@ def planned_batches(
         running: keys of the batches that are being worked on, and so are kept.
         succeeded: keys of the batches that have a run which succeeded.
     """
-    upstream = _state(feature, store, _upstream(feature))
+    upstream = _state(feature, store, feature.upstream)
     work = resolved(store, feature, None, part).ids
     batches = store.batches(feature, plan)
     known = [batch.key for batch in batches]

@@ -29,6 +29,7 @@ from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
 from metaxy_dagster.run_claims import (
+    begun,
     extended,
     given_back,
     is_held,
@@ -122,10 +123,8 @@ class _Ops:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
                 size, most = settings.chunk_size or 1, settings.max_chunks
-                if settings.claim_seconds is not None:
-                    release_finished(context, self._feature, store)
                 with (
-                    extended(context, store, settings.claim_seconds) as claim,
+                    begun(context, self._feature, store, settings.claim_seconds) as claim,
                     given_back(context, self._feature, store, claim),
                 ):
                     taken = replace(request.at_most(size * most), claim=claim)

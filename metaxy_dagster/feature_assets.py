@@ -166,8 +166,7 @@ def _with_foreign(chosen: Sequence[FeatureName]) -> list[FeatureName]:
     """The chosen features, and before them the other projects' features that they depend on."""
     found: dict[FeatureKey, FeatureName] = {}
     for name in chosen:
-        for dep in name.plan.deps:
-            other = name.other(dep.feature)
+        for other in name.upstream:
             if other.definition.external:
                 found.setdefault(other.key, other)
         found[name.key] = name

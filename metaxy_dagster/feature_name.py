@@ -61,6 +61,11 @@ class FeatureName(str):
         """The feature's static versions."""
         return self.graph.versions[self.key]
 
+    @property
+    def upstream(self) -> list[FeatureName]:
+        """The features that this one depends on, in the order of its deps."""
+        return [self.other(dep.feature) for dep in self.plan.deps]
+
     def other(self, key: FeatureKey) -> FeatureName:
         """Another feature of the same graph."""
         return FeatureName(self.graph, key)

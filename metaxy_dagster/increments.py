@@ -227,8 +227,7 @@ def _with_other_provenance(
 
 
 def _upstream_commits(feature: FeatureName, store: MetadataStore) -> Mapping[FeatureKey, CommitSet]:
-    deps = [feature.other(dep.feature) for dep in feature.plan.deps]
-    return store.commit_sets(*deps) if deps else {}
+    return store.commit_sets(*deps) if (deps := feature.upstream) else {}
 
 
 def frames_of(feature: FeatureName, value: Any) -> Iterator[Any]:

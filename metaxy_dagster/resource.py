@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field
 
-from metaxy_core.config.environment import from_environment
-from metaxy_core.errors import StoreError, UnknownStore
+from metaxy_core.errors import StoreError
 from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
 from metaxy_dagster.errors import InvalidOptions
 
@@ -110,9 +109,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             >>> MetaxyStoreResource.from_config(config).database
             '/data/metadata.duckdb'
         """
-        wanted = name or config.store
-        if wanted not in config.stores:
-            raise UnknownStore.from_config(wanted, config.place, list(config.stores))
+        wanted = config.store_name(name)
         store, setting = config.stores[wanted], f"stores.{wanted}"
         if store.fallback:
             raise InvalidOptions.from_argument(
@@ -125,10 +122,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             database=str(store.address(config.root, setting)),
             read_only=store.read_only,
             lock_timeout=store.lock_timeout,
-            settings={
-                key: from_environment(value, f"{setting}.settings.{key}")
-                for key, value in store.settings.items()
-            },
+            settings=store.engine_settings(setting),
             hash=store.hash,
         )
 

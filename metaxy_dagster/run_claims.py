@@ -48,14 +48,30 @@ def claimed(
         store: the store, which has to stay open.
         seconds: for how long records are held without a sign of life; None holds none.
     """
-    if seconds is not None:
-        release_finished(context, feature, store)
-    with extended(context, store, seconds) as claim:
+    with begun(context, feature, store, seconds) as claim:
         try:
             yield claim
         finally:
             if claim is not None:
                 release(store, claim.owner, context.log.warning)
+
+
+@contextmanager
+def begun(
+    context: Any, feature: FeatureName, store: MetadataStore, seconds: float | None
+) -> Iterator[Claim | None]:
+    """The claim of a run's first step, which first frees what runs hold that are over.
+
+    Args:
+        context: of the step.
+        feature: the feature.
+        store: the store, which has to stay open.
+        seconds: see ``claimed``.
+    """
+    if seconds is not None:
+        release_finished(context, feature, store)
+    with extended(context, store, seconds) as claim:
+        yield claim
 
 
 @contextmanager

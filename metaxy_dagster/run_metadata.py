@@ -56,7 +56,7 @@ def commit_metadata(
         store: the store, after the run.
         commits: what the run wrote.
     """
-    upstream = [feature.other(dep.feature) for dep in feature.plan.deps]
+    upstream = feature.upstream
     histories = store.histories(feature, *upstream)
     last = histories[feature.key].last_change
     state = {} if last is None else {"metaxy/state_commit": last.id, **_run_of(last)}

@@ -127,6 +127,20 @@ class Config(BaseSettings):
         """Where settings are to be made, for messages."""
         return place_of(self._file)
 
+    def store_name(self, name: str | None = None) -> str:
+        """The name of a store under ``stores``; of the default store where None is given.
+
+        Args:
+            name: the name that is wanted.
+
+        Raises:
+            UnknownStore: no store has this name.
+        """
+        wanted = name or self.store
+        if wanted not in self.stores:
+            raise UnknownStore.from_config(wanted, self.place, list(self.stores))
+        return wanted
+
     def open_store(self, name: str | None = None) -> MetadataStore:
         """Open a store.
 
@@ -150,9 +164,7 @@ class Config(BaseSettings):
 
     def _store(self, name: str | None) -> MetadataStore:
         """A store over its fallbacks."""
-        wanted = name or self.store
-        if wanted not in self.stores:
-            raise UnknownStore.from_config(wanted, self.place, list(self.stores))
+        wanted = self.store_name(name)
         opened: dict[str, MetadataStore] = {}
         try:
             store = self._opened(wanted, (), opened)

@@ -63,18 +63,28 @@ class StoreConfig(BaseModel):
         """
         from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
 
-        settings = {
-            name: from_environment(value, f"{setting}.settings.{name}")
-            for name, value in self.settings.items()
-        }
         return DuckDBMetadataStore(
             self.address(root, setting),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
-            settings=settings,
+            settings=self.engine_settings(setting),
             fallback=fallback,
             hash=self.hash,
         )
+
+    def engine_settings(self, setting: str = "stores") -> dict[str, str | int | float | bool]:
+        """The settings of the database, with the variables that they name filled in.
+
+        Args:
+            setting: where this stands in the configuration, for messages.
+
+        Raises:
+            MissingVariable: one names a variable that is not set.
+        """
+        return {
+            name: from_environment(value, f"{setting}.settings.{name}")
+            for name, value in self.settings.items()
+        }
 
     def address(self, root: Path, setting: str = "stores") -> str | Path:
         """The path from the root; one that is no path of a file is left for the store to refuse.
