@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import TimeoutError as OutOfPatience
 
 from example_project.graphql import Dagster
 
 WIDTH: Final = 1400
 HEIGHT: Final = 900
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_ONCE: Final = 20
+"""Seconds that a page has before it is loaded again."""
+
 _FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -63,3 +67,29 @@ def ui_of(dagster: Dagster, *, patience: float = 120) -> Iterator[Page]:
             yield page
         finally:
             browser.close()
+
+
+def wait_for(page: Page, text: str, *, patience: float) -> None:
+    """Wait until a page shows a text; it is loaded again now and then.
+
+    While much is going on, a page of Dagster may have asked before there was an answer, and does
+    not ask again.
+
+    Args:
+        page: the page.
+        text: the whole text of an element.
+        patience: seconds to wait.
+
+    Raises:
+        TimeoutError: of Playwright: the text never came.
+    """
+    shown = page.get_by_text(text, exact=True).first
+    for left in range(int(patience // _ONCE), -1, -1):
+        try:
+            shown.wait_for(timeout=_ONCE * 1_000)
+        except OutOfPatience:
+            if not left:
+                raise
+            page.reload()
+        else:
+            return

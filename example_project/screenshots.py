@@ -15,7 +15,7 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Error, Page
 
-from example_project.browser import ui_of
+from example_project.browser import ui_of, wait_for
 from example_project.graphql import Dagster
 from example_project.media.library import add_clip, make_library
 from example_project.servers import Servers
@@ -187,7 +187,7 @@ def take(dagster: Dagster, names: Mapping[str, str]) -> None:
                 continue
             try:
                 page.goto(path)
-                page.get_by_text(shows).first.wait_for()
+                wait_for(page, shows, patience=PATIENCE / 5)
                 if picture.act is not None:
                     picture.act(page)
                 page.wait_for_load_state("networkidle")

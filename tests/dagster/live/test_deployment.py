@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from example_project.browser import chromium, ui_of
+from example_project.browser import chromium, ui_of, wait_for
 from tests.dagster.live.processes import Deployment
 from tests.dagster.live.project import Alert, Headline, Links, Page, Summary, Topic, Words
 
@@ -17,10 +17,12 @@ def test_materialize_on_an_assets_page_shows_what_the_increment_was(live: Deploy
     with ui_of(live, patience=live.servers.patience) as page:
         page.goto("/assets/web/headline?view=overview")
         page.get_by_text("Never materialized").wait_for()
+        before = set(live.runs())
         page.get_by_role("button", name="Materialize").first.click()
-        page.get_by_text("Never materialized").wait_for(state="hidden")
+        live.servers.wait_until("a run is launched", lambda: len(live.runs()) > len(before))
+        live.finished(*set(live.runs()) - before)
         page.reload()  # the page itself only notices that there is a materialization
-        page.get_by_text("metaxy/new", exact=True).wait_for()
+        wait_for(page, "metaxy/new", patience=live.servers.patience)
 
         def shown(key: str) -> list[str]:
             row = page.get_by_role("row").filter(has=page.get_by_text(key, exact=True))
