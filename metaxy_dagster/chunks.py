@@ -158,13 +158,13 @@ class _Ops:
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
-                needed = _needed(claim, context, plan, store)
+                held = _is_claimed(claim, context, plan, store)
                 with given_back(context, feature, store, claim, ids):
                     output = increment_output(
                         feature,
                         store,
                         None,
-                        replace(request, limit=None, among=ids, claim=needed),
+                        replace(request, limit=None, among=ids, claim=claim, is_held=held),
                         lambda increment: design.work.call(context, arguments, increment),
                         context.log.info,
                     )
@@ -268,17 +268,15 @@ class _Ops:
         return arguments[self._design.settings.store_key].open()
 
 
-def _needed(
-    claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore
-) -> Claim | None:
-    """The claim that a chunk has to make; None where the step that planned made it for all."""
+def _is_claimed(claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore) -> bool:
+    """Whether the step that planned made the claim of a chunk, for all of them."""
     if claim is None:
-        return None
+        return False
     is_first_try = bool(plan.batches) and not _of_op(context).retry_number
     if is_first_try and is_held(store, plan.feature, claim, plan.planned_at):
-        return None
+        return True
     release_finished(context, plan.feature, store)
-    return claim
+    return False
 
 
 def _left_text(feature: FeatureName, left: int, size: int, most: int) -> str:

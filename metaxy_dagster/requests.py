@@ -26,6 +26,7 @@ class Request:
         partition: the partition that these are.
         part: the slice that these are in.
         claim: under what they are taken, so that other runs get others; None takes none.
+        is_held: whether they are taken already, all of them.
     """
 
     limit: int | None = None
@@ -35,6 +36,7 @@ class Request:
     partition: str | None = None
     part: Slice = WHOLE
     claim: Claim | None = None
+    is_held: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -66,7 +68,7 @@ class Request:
             stale_if=self.force,
             limit=self.limit,
             among=self.among,
-            claim=self.claim,
+            claim=None if self.is_held else self.claim,
         )
 
     def metadata(self) -> dict[str, Any]:
