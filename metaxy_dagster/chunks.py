@@ -25,6 +25,7 @@ from metaxy_dagster.errors import InvalidFunction, InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, plan_text
+from metaxy_dagster.input_versions import input_versions
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
@@ -123,6 +124,7 @@ class _Ops:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
                 size, most = settings.chunk_size or 1, settings.max_chunks
+                inputs = input_versions(context)
                 with (
                     begun(context, self._feature, store, settings.claim_seconds) as claim,
                     given_back(context, self._feature, store, claim),
@@ -132,7 +134,9 @@ class _Ops:
                     tally = Tally(request=request)
                     tally.add(increment)
                     context.log.info(plan_text(self._feature, tally))
-                    plan = keep_plan(context, store, self._feature, increment, size=size)
+                    plan = keep_plan(
+                        context, store, self._feature, increment, size=size, inputs=inputs
+                    )
                 left = 0
                 if len(plan.batches) == most:
                     all_of_it = request.resolved(self._feature, store, None).counts.to_process
@@ -194,7 +198,7 @@ class _Ops:
         """Say what all chunks did."""
         design, feature = self._design, self._feature
 
-        def compute(context: Any, **arguments: Any) -> IncrementOutput:
+        def compute(context: Any, **arguments: Any) -> dg.Output[IncrementOutput]:
             started = time.monotonic()
             with ExitStack() as opened:
                 store = opened.enter_context(arguments[design.settings.store_key].open())
@@ -219,7 +223,7 @@ class _Ops:
                 release(store, owner_of(context.run.run_id, context), context.log.warning)
                 output.done = lambda: store.forget_batches(feature, plan.name)
                 output.opened = opened.pop_all()
-            return output
+            return dg.Output(output, tags=plan.inputs if left.counts.to_process else None)
 
         metadata = {COLUMN_LINEAGE: design.column_lineage}
         out = dg.Out(io_manager_key=design.settings.io_manager_key, metadata=metadata)
