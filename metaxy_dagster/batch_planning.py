@@ -80,8 +80,8 @@ def planned_batches(
         part: the slice that the records are in.
         running: keys of the batches that are being worked on, and so are kept.
         succeeded: keys of the batches that have a run which succeeded.
-        withheld: keys of those whose run succeeded without records that others held, and hold no
-            more.
+        withheld: keys of those whose run succeeded and was not given all records, which nobody else
+            works on.
     """
     upstream = _state(feature, store, feature.upstream)
     work = resolved(store, feature, None, part).ids

@@ -20,6 +20,7 @@ from metaxy_dagster.feature_name import FeatureName, plain_value
 from metaxy_dagster.metadata import CLAIMED
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.partitions import Batches
+from metaxy_dagster.requests import NARROWING
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.slices import WHERE, Slice, slice_where
 
@@ -46,7 +47,8 @@ def increment_partitions_sensor(
     is kept in the store: a tick that is cut off or comes twice loses no record and launches none
     twice. A partition whose run failed stays until it is run again. Records that changed upstream
     after their partition's run come in a new partition, and so do those that their run was not
-    given since another one held them, as soon as that one holds them no more.
+    given: since another one held them, as soon as that one holds them no more, or since the
+    launchpad said ``limit`` or ``filters``.
 
     Args:
         asset: an asset that ``metaxify(..., batch_size=...)`` made.
@@ -199,9 +201,10 @@ def _withheld(
     keys: Collection[str],
     held: Sequence[HeldClaim],
 ) -> list[str]:
-    """The batches whose last run did without records that others held, and hold no more.
+    """The batches whose last run was not given all records, and that nobody else works on.
 
-    Such a claim may be that of a run which was killed: nobody else would compute them.
+    It was told to leave some alone, or others held them, and hold them no more. Such a claim may be
+    that of a run which was killed: nobody else would compute them.
     """
     oldest = min((claim.claimed_at.timestamp() for claim in held), default=math.inf)
     withheld = []
@@ -209,7 +212,9 @@ def _withheld(
         wanted = dg.AssetRecordsFilter(asset.key, asset_partitions=[key])
         for record in instance.fetch_materializations(wanted, limit=1).records:
             told = record.asset_materialization
-            if told is not None and CLAIMED in told.metadata and record.timestamp < oldest:
+            metadata = {} if told is None else told.metadata
+            is_free = CLAIMED in metadata and record.timestamp < oldest
+            if is_free or not NARROWING.isdisjoint(metadata):
                 withheld.append(key)
     return withheld
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.claims import Claim
@@ -12,6 +12,9 @@ from metaxy_core.store.increment import Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.slices import WHOLE, Slice
 from metaxy_dagster.slicing import resolved
+
+NARROWING: Final = frozenset({"metaxy/limit", "metaxy/filters"})
+"""What the metadata of a materialization has where a run left records out as it was asked to."""
 
 
 @dataclass(frozen=True)

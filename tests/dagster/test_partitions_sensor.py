@@ -291,6 +291,19 @@ def test_what_a_batch_s_run_was_not_given_comes_in_a_new_batch_when_it_is_free(l
     assert first not in batched.partitions
 
 
+@pytest.mark.parametrize("section", [{"limit": 1}, {"filters": "video_id = 'a'"}])
+def test_what_the_launchpad_left_of_a_batch_comes_in_a_new_one(lab, batched, section):
+    (first, second) = batched.accept(batched.evaluate())
+    config = {"ops": {"example__transcript": {"config": {"increment": section}}}}
+    assert batched.run(first, run_config=config).success
+    assert batched.run(second).success
+
+    batched.tick()
+
+    assert lab.processed == [["a"], ["c", "d"], ["b", "e"]]
+    assert first not in batched.partitions
+
+
 def test_a_batch_whose_records_are_gone_upstream_is_removed(lab, media, batched):
     keys = batched.accept(batched.evaluate())
     with lab.store.open() as store:
