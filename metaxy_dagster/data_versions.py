@@ -51,8 +51,11 @@ def request_version(store: MetadataStore, feature: FeatureName, request: Request
     Args:
         store: the store.
         feature: the feature.
-        request: of the run; what it leaves out of them makes no difference.
+        request: of the run; what it leaves out of them makes no difference. Of the partition that
+            stays where others go it is the version of all.
     """
+    if request.is_lasting:
+        return slice_version(store, feature, request.part)
     return slice_version(store, feature, request.part, request.among, request.partition)
 
 
