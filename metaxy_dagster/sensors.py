@@ -17,7 +17,7 @@ from metaxy_dagster.chosen import Features
 from metaxy_dagster.errors import InvalidAutomation
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
-from metaxy_dagster.watched import Watched, assets_of, watched
+from metaxy_dagster.watched import Watched, assets_of, check_runnable, watched
 
 CHANGED_FEATURES: Final = "metaxy/changed_features"
 CHANGED_RECORDS: Final = "metaxy/changed_records"
@@ -57,7 +57,10 @@ def upstream_change_sensor(
         of: features to bring up to date; everything upstream of them is watched, but for what is
             named here, since the runs write it themselves.
         target: what to run: a job, an asset selection or assets. Without it the assets of ``of``,
-            or else of everything downstream of ``features``, as far as they are defined here.
+            or else of everything downstream of ``features``, as far as they are defined here. Those
+            with partitions are among them only where ``partition_keys`` are given; assets with
+            ``batch_size`` are run by an ``increment_partitions_sensor``. A tick fails where that
+            leaves nothing to run.
         name: name of the sensor; made of the features where it is None.
         minimum_records: request a run only when so many records changed since the last request.
         minimum_interval_seconds: least time between two ticks.
@@ -104,6 +107,8 @@ def upstream_change_sensor(
                 f"{change.records} of {minimum_records} records changed since the last request, "
                 f"in {', '.join(change.features)}."
             )
+        if target is None:
+            check_runnable("upstream_change_sensor", found.targets, partition_keys, context)
         tags = {
             CHANGED_FEATURES: ", ".join(change.features),
             CHANGED_RECORDS: str(change.records),
@@ -117,7 +122,7 @@ def upstream_change_sensor(
     return dg.SensorDefinition(
         name=name or _name(found, of),
         evaluation_fn=evaluate,
-        target=assets_of(found.targets) if target is None else target,
+        target=assets_of(found.targets, partition_keys) if target is None else target,
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description=description or f"Requests a run when commits arrive for {watching}.",
