@@ -68,6 +68,10 @@ def slice_version(
 ) -> dg.DataVersion:
     """A version of a slice's state: a change of its records changes it, and no other slice's does.
 
+    The slice of a run over several partitions of a ``partition_expr``, as of
+    ``BackfillPolicy.single_run()``, is all of them together: Dagster is told this one version for
+    each of them, and a change of one counts as a change of all.
+
     It is made of the newest commit with a row of the slice that is no rebase. Some counting queries
     over the rows since find that commit; one does where the newest commit of the feature is it.
     Erased records have no rows: of a slice the number of records tells of them, and of a bucket or
