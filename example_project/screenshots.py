@@ -46,6 +46,11 @@ class Picture:
     act: Callable[[Page], None] | None = None
 
 
+def show_edges(page: Page) -> None:
+    """Wait until the assets are joined by lines, which are drawn last."""
+    page.locator("svg path[fill='none']").nth(EDGES).wait_for(state="attached")
+
+
 def show_metadata(page: Page) -> None:
     """Bring what the last materialization told to the top."""
     heading = page.get_by_text("Metadata", exact=True).first
@@ -93,8 +98,11 @@ ops:
 """
 """What the launchpad shows."""
 
+EDGES: Final = 10
+"""The example has more lines between its assets than this."""
+
 PICTURES: Final = (
-    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}"),
+    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}", show_edges),
     Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new", show_metadata),
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
