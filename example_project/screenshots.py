@@ -109,7 +109,7 @@ PICTURES: Final = (
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
     Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
     Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
-    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
+    Picture("dagster-checks", "/assets/{asset}?view=checks", "increment_empty"),
     Picture("dagster-sensor", f"{LOCATION}/sensors/{{sensor}}", "Cursor", show_ticks),
 )
 
@@ -154,11 +154,11 @@ def have_ticked(dagster: Dagster) -> bool:
 def names_in(dagster: Dagster) -> dict[str, str]:
     """What the placeholders in pictures stand for, as far as the example has it.
 
-    ``asset`` and its ``name`` are given above; ``buckets``, ``batches`` and ``checked`` are the
-    first assets with partitions that are fixed, with partitions that come and go, and with checks;
-    ``sensor`` is the one that requested most runs.
+    ``asset`` and its ``name`` are given above; ``buckets`` and ``batches`` are the first assets
+    with partitions that are fixed, and with partitions that come and go; ``sensor`` is the one
+    that requested most runs.
     """
-    fields = "assetKey { path } partitionDefinition { type } hasAssetChecks"
+    fields = "assetKey { path } partitionDefinition { type }"
     found = dagster.repository(f"assetNodes {{ {fields} }} {_SENSORS}")
     names = {"asset": ASSET, "name": ASSET.split("/")[-1]}
     for node in found["assetNodes"]:
@@ -166,8 +166,6 @@ def names_in(dagster: Dagster) -> dict[str, str]:
         kind = (node["partitionDefinition"] or {}).get("type")
         if kind in _PARTITIONS:
             names.setdefault(_PARTITIONS[kind], key)
-        if node["hasAssetChecks"]:
-            names.setdefault("checked", key)
     requested = {
         sensor["name"]: sum(len(tick["runIds"]) for tick in dagster.ticks(sensor["name"]))
         for sensor in found["sensors"]
