@@ -87,6 +87,9 @@ LOCATION: Final = "/locations/example_project"
 ASSET: Final = "example/crop"
 """The asset whose page is shown."""
 
+SENSOR: Final = "new_stills"
+"""The sensor whose ticks are shown."""
+
 CONFIG: Final = """\
 ops:
   example__crop:
@@ -154,24 +157,17 @@ def have_ticked(dagster: Dagster) -> bool:
 def names_in(dagster: Dagster) -> dict[str, str]:
     """What the placeholders in pictures stand for, as far as the example has it.
 
-    ``asset`` and its ``name`` are given above; ``buckets`` and ``batches`` are the first assets
-    with partitions that are fixed, and with partitions that come and go; ``sensor`` is the one
-    that requested most runs.
+    ``asset``, its ``name`` and ``sensor`` are given above; ``buckets`` and ``batches`` are the
+    first assets with partitions that are fixed, and with partitions that come and go.
     """
     fields = "assetKey { path } partitionDefinition { type }"
-    found = dagster.repository(f"assetNodes {{ {fields} }} {_SENSORS}")
-    names = {"asset": ASSET, "name": ASSET.split("/")[-1]}
+    found = dagster.repository(f"assetNodes {{ {fields} }}")
+    names = {"asset": ASSET, "name": ASSET.split("/")[-1], "sensor": SENSOR}
     for node in found["assetNodes"]:
         key = "/".join(node["assetKey"]["path"])
         kind = (node["partitionDefinition"] or {}).get("type")
         if kind in _PARTITIONS:
             names.setdefault(_PARTITIONS[kind], key)
-    requested = {
-        sensor["name"]: sum(len(tick["runIds"]) for tick in dagster.ticks(sensor["name"]))
-        for sensor in found["sensors"]
-    }
-    if requested:
-        names["sensor"] = max(requested, key=lambda sensor: requested[sensor])
     return names
 
 
