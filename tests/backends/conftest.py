@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.store.backends.capabilities import IN_FILE
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -46,7 +47,7 @@ STORES = [
         lambda folder, *below: mx.DuckDBMetadataStore(
             folder / "metadata.duckdb", fallback=below, settings=QUICK
         ),
-        frozenset({"durable", "processes", "files"}),
+        IN_FILE.names,
     ),
     Store(
         "memory",

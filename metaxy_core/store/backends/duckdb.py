@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import (
     InvalidFallback,
     ReadOnlyStore,
@@ -32,6 +31,7 @@ from metaxy_core.errors import (
 )
 from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.backends.capabilities import IN_FILE, IN_MEMORY
 from metaxy_core.store.backends.duckdb_hashes import choose_hash
 from metaxy_core.store.backends.duckdb_instances import INSTANCES
 from metaxy_core.store.backends.duckdb_refusals import locked, refusal
@@ -68,7 +68,6 @@ class DuckDBBackend:
     """
 
     kind = "duckdb"
-    hashes = (MD5, XXH64)
 
     def __init__(
         self,
@@ -80,6 +79,7 @@ class DuckDBBackend:
     ) -> None:
         self.address = str(database)
         self.path = None if self.address == MEMORY else checked_path(self.address)
+        self.capabilities = IN_MEMORY if self.path is None else IN_FILE
         self._read_only = read_only
         self._lock_timeout = checked_timeout(lock_timeout)
         self.turn = threading.RLock()
@@ -95,7 +95,7 @@ class DuckDBBackend:
             self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
 
     def use_hash(self, algorithm: str) -> None:
-        """Compute versions with one of ``hashes``; a transaction that fails leaves it so."""
+        """Compute versions with another algorithm; a transaction that fails leaves it so."""
         choose_hash(self.connection, algorithm)
 
     def join(self, other: Backend) -> bool:
