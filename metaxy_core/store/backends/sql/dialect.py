@@ -1,0 +1,131 @@
+"""What tells one database's SQL from another's: names, types, and how expressions are written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from metaxy_core.engine.row_hashes import ROW_HASH
+from metaxy_core.store.backends.sql.encoding import Encoding, cast
+from metaxy_core.store.backends.statements import Statement
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+    import sqlglot.expressions as sge
+
+_DIGITS: Final = 12
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The SQL of one database.
+
+    Attributes:
+        name: as Ibis and sqlglot call it.
+        longest_name: bytes that the name of a table or column can have.
+        schema: the schema or catalog in which a store's tables are; None for none.
+        encoding: how a type is kept that the database does not have; None for one that it has.
+        text: how columns of text are declared, so that they sort by their bytes.
+        unpacks_rows: whether the hash of a row takes its values one by one.
+    """
+
+    name: str
+    longest_name: int
+    schema: str | None
+    encoding: Callable[[dt.DataType], Encoding | None]
+    text: str = "TEXT"
+    unpacks_rows: bool = False
+
+    # ------------------------------------------------------------------ names
+
+    def short(self, name: str) -> str:
+        """A name that the database can have; a long one ends with a hash of the whole."""
+        if len(name.encode()) <= self.longest_name:
+            return name
+        kept = name.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
+        return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"
+
+    def quoted(self, name: str) -> str:
+        """A name as an identifier."""
+        import sqlglot.expressions as sge
+
+        return sge.to_identifier(self.short(name), quoted=True).sql(self.name)
+
+    def stored(self, table: str) -> str:
+        """A table of the store, as SQL names it."""
+        own = self.quoted(table)
+        return own if self.schema is None else f"{self.quoted(self.schema)}.{own}"
+
+    # ------------------------------------------------------------------ types
+
+    def kept(self, kind: dt.DataType) -> dt.DataType:
+        """The type in which values of a type are kept."""
+        import ibis
+
+        found = self.encoding(kind)
+        return kind if found is None else ibis.dtype(found.kept)
+
+    def declared(self, kind: dt.DataType) -> str:
+        """A type as the definition of a column names it."""
+        kept = self.kept(kind).copy(nullable=True)
+        return self.text if kept.is_string() else str(self._compiler().type_mapper.to_string(kept))
+
+    def encoded(self, frame: pa.Table) -> pa.Table:
+        """A frame with the types that the database has."""
+        import ibis
+
+        columns = ibis.Schema.from_pyarrow(frame.schema)
+        kept = {}
+        for name, kind in columns.items():
+            encoding = self.encoding(kind)
+            kept[name] = frame[name] if encoding is None else encoding.encode(frame[name])
+        return pa.table(kept) if kept else frame
+
+    def decoded(self, rows: pa.Table, columns: ibis.Schema) -> pa.Table:
+        """Rows that the database gave, with the names and types of a statement."""
+        found = {}
+        for number, (name, kind) in enumerate(columns.items()):
+            encoding = self.encoding(kind)
+            values = rows.column(number)
+            decode = (lambda v, k=kind: cast(v, _arrow(k))) if encoding is None else encoding.decode
+            found[name] = decode(values)
+        return pa.table(found)
+
+    # ------------------------------------------------------------------ statements
+
+    def statement(self, expression: ir.Table) -> Statement:
+        """An expression in SQL."""
+        return Statement(self._tree(expression).sql(self.name), expression.schema())
+
+    def _tree(self, expression: ir.Table) -> Any:
+        return self._compiler().to_sqlglot(expression.unbind()).transform(self._rewritten)
+
+    def _compiler(self) -> Any:
+        from ibis.backends.sql import compilers
+
+        return getattr(compilers, self.name).compiler
+
+    def _rewritten(self, node: sge.Expression) -> sge.Expression:
+        import sqlglot.expressions as sge
+
+        if isinstance(node, sge.Identifier) and len(node.name) * 4 > self.longest_name:
+            return sge.to_identifier(self.short(node.name), quoted=node.args.get("quoted"))
+        if self.unpacks_rows and isinstance(node, sge.Anonymous) and node.name.lower() == ROW_HASH:
+            (row,) = node.expressions
+            values = [
+                each.this if isinstance(each, sge.Alias) else each for each in row.expressions
+            ]
+            return sge.Anonymous(this=ROW_HASH, expressions=values)
+        return node
+
+
+def _arrow(kind: dt.DataType) -> pa.DataType:
+    """A type of a statement's rows in Arrow."""
+    found = kind.to_pyarrow()
+    return pa.time64("us") if pa.types.is_time(found) else found
