@@ -62,12 +62,14 @@ def planned_batches(
     part: Slice = WHOLE,
     running: Sequence[str] = (),
     succeeded: Sequence[str] = (),
+    withheld: Sequence[str] = (),
 ) -> PlannedBatches:
     """Forget the batches that are settled, and plan further ones while there is room.
 
     A batch whose run succeeded and whose records changed since is planned anew, under another key:
-    its own is not launched again. It is not where nothing came from upstream since it was planned,
-    since then its run left those records out, and would do so again.
+    its own is not launched again. So is one whose run was not given all of its records. It is not
+    where nothing came from upstream since it was planned, since then its run left those records
+    out, and would do so again.
 
     Args:
         feature: the feature.
@@ -78,13 +80,16 @@ def planned_batches(
         part: the slice that the records are in.
         running: keys of the batches that are being worked on, and so are kept.
         succeeded: keys of the batches that have a run which succeeded.
+        withheld: keys of those whose run succeeded and was not given all records, which nobody else
+            works on.
     """
     upstream = _state(feature, store, feature.upstream)
     work = resolved(store, feature, None, part).ids
     batches = store.batches(feature, plan)
     known = [batch.key for batch in batches]
     changed = {batch.key for batch in batches if batch.note != upstream} & set(succeeded)
-    kept = {*running, *(_unsettled(feature, store, plan, work) - changed)}
+    anew = changed.union(withheld)
+    kept = {*running, *(_unsettled(feature, store, plan, work) - anew)}
     closed = [key for key in known if key not in kept]
     if closed:
         store.forget_batches(feature, plan, closed)

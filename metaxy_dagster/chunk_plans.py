@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,16 +79,24 @@ class ChunkPlan:
             request: what the run was asked for.
             left: the increment after all chunks.
         """
-        note: dict[str, Any] = {"new": 0, "stale": 0, "changed": {}}
-        if self.batches:
-            note = json.loads(self.batches[0].note)
+        note = self._note
         counts = Counts(
-            new=note["new"],
-            stale=note["stale"],
+            new=note.get("new", 0),
+            stale=note.get("stale", 0),
             orphaned=left.counts.orphaned,
             blocked=left.counts.blocked,
         )
-        return Tally(counts, Counter(note["changed"]), request=request)
+        return Tally(counts, Counter(note.get("changed", {})), request=request)
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What a materialization tells of the assets upstream, as they were when it was made."""
+        return dict(self._note.get("inputs", {}))
+
+    @property
+    def _note(self) -> dict[str, Any]:
+        note: dict[str, Any] = json.loads(self.batches[0].note) if self.batches else {}
+        return note
 
 
 def keep_plan(
@@ -98,6 +106,7 @@ def keep_plan(
     increment: Increment,
     *,
     size: int,
+    inputs: Mapping[str, str],
 ) -> ChunkPlan:
     """Divide an increment into chunks.
 
@@ -107,11 +116,17 @@ def keep_plan(
         feature: the feature.
         increment: what there is to do.
         size: records in a chunk.
+        inputs: what is told of the assets upstream, as they were before the increment was resolved.
     """
     name = _plan_name(context.run.run_id, context)
     _forget_former(context, store, feature)
     found = increment.counts
-    note = {"new": found.new, "stale": found.stale, "changed": increment.changes}
+    note = {
+        "new": found.new,
+        "stale": found.stale,
+        "changed": increment.changes,
+        "inputs": dict(inputs),
+    }
     batches = store.plan_batches(feature, name, increment.ids, size=size, note=json.dumps(note))
     return ChunkPlan(feature, name, (context.run.run_id,), batches)
 

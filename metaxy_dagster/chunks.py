@@ -25,6 +25,7 @@ from metaxy_dagster.errors import InvalidFunction, InvalidOptions
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.functions import combined_signature
 from metaxy_dagster.increments import IncrementOutput, Tally, increment_output, plan_text
+from metaxy_dagster.input_versions import input_versions
 from metaxy_dagster.metadata import COLUMN_LINEAGE
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.outcome import written
@@ -123,6 +124,7 @@ class _Ops:
             with self._store(arguments) as store:
                 request, _ = self._design.parted(context, arguments, store)
                 size, most = settings.chunk_size or 1, settings.max_chunks
+                inputs = input_versions(context)
                 with (
                     begun(context, self._feature, store, settings.claim_seconds) as claim,
                     given_back(context, self._feature, store, claim),
@@ -132,7 +134,9 @@ class _Ops:
                     tally = Tally(request=request)
                     tally.add(increment)
                     context.log.info(plan_text(self._feature, tally))
-                    plan = keep_plan(context, store, self._feature, increment, size=size)
+                    plan = keep_plan(
+                        context, store, self._feature, increment, size=size, inputs=inputs
+                    )
                 left = 0
                 if len(plan.batches) == most:
                     all_of_it = request.resolved(self._feature, store, None).counts.to_process
@@ -158,13 +162,13 @@ class _Ops:
                 request, arguments = design.parted(context, arguments, store)
                 plan = find_plan(context, store, feature)
                 ids = store.planned_ids(feature, plan.name, _of_op(context).get_mapping_key())
-                needed = _needed(claim, context, plan, store)
+                held = _is_claimed(claim, context, plan, store)
                 with given_back(context, feature, store, claim, ids):
                     output = increment_output(
                         feature,
                         store,
                         None,
-                        replace(request, limit=None, among=ids, claim=needed),
+                        replace(request, limit=None, among=ids, claim=claim, is_held=held),
                         lambda increment: design.work.call(context, arguments, increment),
                         context.log.info,
                     )
@@ -194,7 +198,7 @@ class _Ops:
         """Say what all chunks did."""
         design, feature = self._design, self._feature
 
-        def compute(context: Any, **arguments: Any) -> IncrementOutput:
+        def compute(context: Any, **arguments: Any) -> dg.Output[IncrementOutput]:
             started = time.monotonic()
             with ExitStack() as opened:
                 store = opened.enter_context(arguments[design.settings.store_key].open())
@@ -219,7 +223,7 @@ class _Ops:
                 release(store, owner_of(context.run.run_id, context), context.log.warning)
                 output.done = lambda: store.forget_batches(feature, plan.name)
                 output.opened = opened.pop_all()
-            return output
+            return dg.Output(output, tags=plan.inputs if left.counts.to_process else None)
 
         metadata = {COLUMN_LINEAGE: design.column_lineage}
         out = dg.Out(io_manager_key=design.settings.io_manager_key, metadata=metadata)
@@ -268,17 +272,15 @@ class _Ops:
         return arguments[self._design.settings.store_key].open()
 
 
-def _needed(
-    claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore
-) -> Claim | None:
-    """The claim that a chunk has to make; None where the step that planned made it for all."""
+def _is_claimed(claim: Claim | None, context: Any, plan: ChunkPlan, store: MetadataStore) -> bool:
+    """Whether the step that planned made the claim of a chunk, for all of them."""
     if claim is None:
-        return None
+        return False
     is_first_try = bool(plan.batches) and not _of_op(context).retry_number
     if is_first_try and is_held(store, plan.feature, claim, plan.planned_at):
-        return None
+        return True
     release_finished(context, plan.feature, store)
-    return claim
+    return False
 
 
 def _left_text(feature: FeatureName, left: int, size: int, most: int) -> str:

@@ -189,7 +189,9 @@ def with_deps(
         )
         raise InvalidOptions(
             f"Dagster cannot add deps to the graph-backed asset {assets.node_def.name!r}, which "
-            f"lacks {names}: let its graph take them as inputs."
+            f"lacks {names}: name all assets that feed its feature's deps when it is made, as in "
+            f"@metaxify(..., chunk_size=..., deps=[left, right]); a graph of your own takes them "
+            f"as inputs."
         )
     hidden = {
         key: key.with_prefix("metaxy_input")

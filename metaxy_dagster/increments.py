@@ -188,9 +188,10 @@ def _changed_meanwhile(
     """Frames of those records that changed upstream while they were computed, computed again.
 
     Whoever was started by such a change was not given them, as this run held them; or it was, and
-    what this run wrote after it is older. So nobody else would ask for them.
+    what this run wrote after it is older. So nobody else would ask for them. A record that was
+    written is anybody's: so it is claimed anew, and left to whoever took it meanwhile.
     """
-    request = replace(tally.request, limit=None, force=None)
+    request = replace(tally.request, limit=None, force=None, is_held=False)
     for _ in range(_MOST_PASSES):
         before, seen = seen, _upstream_commits(feature, store)
         if seen == before:

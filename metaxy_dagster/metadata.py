@@ -28,6 +28,7 @@ FEATURE_VERSION: Final = "metaxy/feature_version"
 COLUMN_SCHEMA: Final = "dagster/column_schema"
 COLUMN_LINEAGE: Final = "dagster/column_lineage"
 TABLE_NAME: Final = "dagster/table_name"
+CLAIMED: Final = "metaxy/claimed"
 
 _VERSION_TYPE = "int64"
 _UNKNOWN_TYPE = "any"
@@ -210,7 +211,7 @@ def _counts(outcome: Outcome) -> dict[str, int]:
     claimed = outcome.tally.claimed
     return {
         **known,
-        **({"metaxy/claimed": claimed} if claimed else {}),
+        **({CLAIMED: claimed} if claimed else {}),
         "metaxy/orphaned": counts.orphaned,
         "metaxy/blocked": counts.blocked,
         "metaxy/deleted": outcome.deleted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,13 +11,16 @@ import dagster as dg
 
 from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.claims import HeldClaim
 from metaxy_dagster.asset_specs import feature_of
 from metaxy_dagster.batch_planning import PlannedBatches, planned_batches, state_of
 from metaxy_dagster.design import BATCH_SIZE, MAX_BATCHES
 from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName, plain_value
+from metaxy_dagster.metadata import CLAIMED
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.partitions import Batches
+from metaxy_dagster.requests import NARROWING
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.slices import WHERE, Slice, slice_where
 
@@ -42,7 +46,9 @@ def increment_partitions_sensor(
     its run. Where nothing was committed since the last tick it looks at the catalog only. The plan
     is kept in the store: a tick that is cut off or comes twice loses no record and launches none
     twice. A partition whose run failed stays until it is run again. Records that changed upstream
-    after their partition's run come in a new partition.
+    after their partition's run come in a new partition, and so do those that their run was not
+    given: since another one held them, as soon as that one holds them no more, or since the
+    launchpad said ``limit`` or ``filters``.
 
     Args:
         asset: an asset that ``metaxify(..., batch_size=...)`` made.
@@ -98,6 +104,7 @@ def increment_partitions_sensor(
 class _BatchedAsset:
     """What a sensor has to know of its asset."""
 
+    key: dg.AssetKey
     feature: FeatureName
     batches: Batches
     size: int
@@ -122,7 +129,7 @@ class _BatchedAsset:
             )
         sizes = spec.metadata[BATCH_SIZE], spec.metadata[MAX_BATCHES]
         part = slice_where(feature, plain_value(spec.metadata, WHERE))
-        return cls(feature, Batches(str(partitions.name)), *sizes, part)
+        return cls(spec.key, feature, Batches(str(partitions.name)), *sizes, part)
 
 
 def _tick(
@@ -134,7 +141,9 @@ def _tick(
     registered = context.instance.get_dynamic_partitions(asset.batches.name)
     known = [batch.key for batch in store.batches(asset.feature, asset.batches.plan)]
     launched, running, succeeded = _runs(context.instance, known)
-    state = " ".join([state_of(asset.feature, store), *sorted(running)])
+    held = [claim for claim in store.claims(asset.feature, counted=False) if claim.live]
+    owners = sorted(claim.owner for claim in held)
+    state = " ".join([state_of(asset.feature, store), *sorted(running), *owners])
     if state == context.cursor and set(registered) == set(known) and launched == set(known):
         return dg.SkipReason(
             f"Nothing was done since the last tick; {len(known)} batches are open."
@@ -148,6 +157,7 @@ def _tick(
         part=asset.part,
         running=[key for key in known if key in running],
         succeeded=[key for key in known if key in succeeded],
+        withheld=_withheld(context.instance, asset, succeeded - running, held),
     )
     requests = [
         dg.RunRequest(run_key=key, partition_key=key, tags=tags)
@@ -183,6 +193,30 @@ def _runs(
         if run.is_success:
             succeeded.add(key)
     return launched, {key for key, run in last.items() if not run.is_finished}, succeeded
+
+
+def _withheld(
+    instance: dg.DagsterInstance,
+    asset: _BatchedAsset,
+    keys: Collection[str],
+    held: Sequence[HeldClaim],
+) -> list[str]:
+    """The batches whose last run was not given all records, and that nobody else works on.
+
+    It was told to leave some alone, or others held them, and hold them no more. Such a claim may be
+    that of a run which was killed: nobody else would compute them.
+    """
+    oldest = min((claim.claimed_at.timestamp() for claim in held), default=math.inf)
+    withheld = []
+    for key in keys:
+        wanted = dg.AssetRecordsFilter(asset.key, asset_partitions=[key])
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            told = record.asset_materialization
+            metadata = {} if told is None else told.metadata
+            is_free = CLAIMED in metadata and record.timestamp < oldest
+            if is_free or not NARROWING.isdisjoint(metadata):
+                withheld.append(key)
+    return withheld
 
 
 def _changes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.claims import Claim
@@ -12,6 +12,9 @@ from metaxy_core.store.increment import Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.slices import WHOLE, Slice
 from metaxy_dagster.slicing import resolved
+
+NARROWING: Final = frozenset({"metaxy/limit", "metaxy/filters"})
+"""What the metadata of a materialization has where a run left records out as it was asked to."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Request:
         partition: the partition that these are.
         part: the slice that these are in.
         claim: under what they are taken, so that other runs get others; None takes none.
+        is_held: whether they are taken already, all of them.
     """
 
     limit: int | None = None
@@ -35,6 +39,7 @@ class Request:
     partition: str | None = None
     part: Slice = WHOLE
     claim: Claim | None = None
+    is_held: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -66,7 +71,7 @@ class Request:
             stale_if=self.force,
             limit=self.limit,
             among=self.among,
-            claim=self.claim,
+            claim=None if self.is_held else self.claim,
         )
 
     def metadata(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from metaxy_dagster.asset_specs import FeatureAsset, feature_of, specs_of
 from metaxy_dagster.components.automation import IncrementPartitions, Sensor
 from metaxy_dagster.components.compute import Compute
 from metaxy_dagster.components.references import References
+from metaxy_dagster.design import BATCH_SIZE
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.feature_assets import load_feature_assets
 from metaxy_dagster.feature_name import FeatureName
@@ -133,7 +134,7 @@ class ComponentBuild:
         assets = [
             asset
             for asset in self.assets
-            if isinstance(asset, dg.AssetsDefinition) and keys & set(asset.keys)
+            if isinstance(asset, dg.AssetsDefinition) and keys & _batched(asset)
         ]
         if not assets:
             wanted = "a feature that is computed here with batch_size"
@@ -150,6 +151,11 @@ class ComponentBuild:
         for feature in self.computed:
             if str(FeatureKey(feature)) not in loaded:
                 raise InvalidComponent.from_no_feature("compute", feature, loaded)
+
+
+def _batched(asset: dg.AssetsDefinition) -> set[dg.AssetKey]:
+    """The keys that an asset computes in batches; others may feed the same feature otherwise."""
+    return {spec.key for spec in asset.specs if BATCH_SIZE in spec.metadata}
 
 
 def _graph(modules: Sequence[ModuleType]) -> FeatureGraph:

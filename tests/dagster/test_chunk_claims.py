@@ -4,6 +4,7 @@ import os
 import signal
 
 import dagster as dg
+import polars as pl
 import pytest
 
 import metaxy_core as mx
@@ -116,3 +117,27 @@ def test_a_plan_that_cannot_be_kept_holds_nothing(lab, media, clips, monkeypatch
 
     assert not failed.success
     assert held(lab, media) == 0
+
+
+def test_what_changed_while_a_chunk_computed_it_is_left_to_who_took_it_since(lab, media, clips):
+    """The chunk's second look is not covered by the claim of the plan, which the write ended."""
+    lab.run(clips)
+    taken = []
+
+    @mxd.metaxify(media.Transcript, chunk_size=5)
+    def transcript(increment: mx.Increment):
+        frame = pl.concat(list(increment.batches()))
+        lab.processed.append(sorted(frame["video_id"]))
+        yield lab.transcribed(frame)
+        if not taken:
+            lab.samples["a"], lab.samples["b"] = ("2", "1"), ("2", "1")
+            lab.run(clips)
+            with lab.store.open() as store:
+                claim = mx.Claim("another run", seconds=600)
+                other = store.resolve_update(media.Transcript, claim=claim, limit=1)
+                taken.extend(other.stale["video_id"])
+
+    assert lab.run(clips, transcript, selection=[transcript]).success
+
+    assert taken == ["a"]
+    assert lab.processed == [list("abcde"), ["b"]]

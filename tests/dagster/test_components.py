@@ -337,6 +337,21 @@ def test_several_functions_feed_one_feature_each_its_records(project):
     }
 
 
+def test_a_feature_may_be_fed_in_batches_and_otherwise_too(project):
+    defs = project.load(
+        """
+        feature_module: @.features
+        compute:
+          media/text:
+            - {function: "@.work:texts", where: {id: a}, batch_size: 10}
+            - {function: "@.work:texts", where: {id: b}}
+        store: metadata.duckdb
+        """
+    )
+
+    assert [sensor.name for sensor in defs.sensors] == ["partitions_of_media_text_a"]
+
+
 def test_assets_in_a_module_and_modules_beside_the_yaml_are_found(project):
     project.write(
         "defs/media/made.py",

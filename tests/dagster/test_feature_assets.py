@@ -267,6 +267,17 @@ def test_a_function_for_a_feature_that_is_not_loaded_is_refused(media):
         )
 
 
+def test_a_chunked_asset_names_the_slices_that_it_depends_on(lab, media):
+    slices = [lab.video(media, where={"video_id": name}) for name in "ab"]
+
+    with pytest.raises(mxd.AssetError, match=r"chunk_size=\.\.\., deps=\[left, right\]"):
+        mxd.linked_assets([*slices, lab.transcript(media, chunk_size=1)])
+
+    chunked = lab.transcript(media, chunk_size=1, deps=slices)
+    assert lab.run(*mxd.linked_assets([*slices, chunked])).success
+    assert lab.processed == [["a"], ["b"]]
+
+
 def test_slices_that_have_records_in_common_are_refused(lab, media):
     first = lab.video(media, where={"video_id": "a"})
     second = lab.video(media, where={"path": "a.mp4"})

@@ -26,6 +26,10 @@ class Batched:
     def partitions(self):
         return sorted(self.lab.instance.get_dynamic_partitions(self.asset.partitions_def.name))
 
+    @property
+    def plan(self):
+        return f"partitions {self.asset.partitions_def.name}"
+
     def evaluate(self):
         """What a tick says, before anything is done about it."""
         context = dg.build_sensor_context(
@@ -265,6 +269,39 @@ def test_a_batch_whose_run_left_records_out_is_not_launched_over_and_over(lab, m
     lab.run(batched.video)
     assert [batched.tick() for _ in range(3)] == [1, 0, 0]
     assert lab.processed == [["a", "b", "c", "d", "e"], ["a", "f"]]
+
+
+def test_what_a_batch_s_run_was_not_given_comes_in_a_new_batch_when_it_is_free(lab, media, batched):
+    (first, second) = batched.accept(batched.evaluate())
+    with lab.store.open() as store:
+        ids = store.planned_ids(media.Transcript, batched.plan, first)
+        claim = mx.Claim("killed", seconds=600)
+        store.resolve_update(media.Transcript, among=ids, claim=claim)
+    assert all(batched.run(key).success for key in (first, second))
+
+    assert batched.tick() == 1
+    assert lab.processed == [["c", "d"], ["e"]]
+    assert batched.tick() == 0
+    assert first in batched.partitions
+
+    with lab.store.open() as store:
+        store.release_claims("killed")
+    assert batched.tick() == 1
+    assert lab.processed[2:] == [["a", "b"]]
+    assert first not in batched.partitions
+
+
+@pytest.mark.parametrize("section", [{"limit": 1}, {"filters": "video_id = 'a'"}])
+def test_what_the_launchpad_left_of_a_batch_comes_in_a_new_one(lab, batched, section):
+    (first, second) = batched.accept(batched.evaluate())
+    config = {"ops": {"example__transcript": {"config": {"increment": section}}}}
+    assert batched.run(first, run_config=config).success
+    assert batched.run(second).success
+
+    batched.tick()
+
+    assert lab.processed == [["a"], ["c", "d"], ["b", "e"]]
+    assert first not in batched.partitions
 
 
 def test_a_batch_whose_records_are_gone_upstream_is_removed(lab, media, batched):

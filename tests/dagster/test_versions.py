@@ -107,6 +107,33 @@ def test_a_downstream_materialization_records_the_upstream_s_data_version(lab, m
     assert recorded == lab.data_version(lab.VIDEO)
 
 
+@pytest.mark.parametrize("arrives", ["c", "b"])
+def test_what_arrives_while_chunks_are_computed_makes_the_asset_stale_if_it_is_left(
+    lab, media, arrives
+):
+    """The step that makes the asset begins later; by then Dagster knows a newer upstream."""
+    video = lab.video(media)
+    lab.run(video)
+    planned = lab.data_version(lab.VIDEO)
+
+    @mxd.metaxify(media.Transcript, chunk_size=1)
+    def transcript(increment: mx.Increment):
+        for batch in increment.batches():
+            lab.processed.append(sorted(batch["video_id"]))
+            yield lab.transcribed(batch)
+        if len(lab.processed) == 1:
+            lab.samples[arrives] = ("2", "1")
+            lab.run(video)
+
+    assert lab.run(video, transcript, selection=[transcript]).success
+
+    is_left = arrives == "c"  # b is in a chunk that comes later
+    assert lab.processed == [["a"], ["b"]]
+    made_from = tags(lab, lab.TRANSCRIPT)["dagster/input_data_version/example/video"]
+    assert lab.data_version(lab.VIDEO) != planned
+    assert made_from == (planned if is_left else lab.data_version(lab.VIDEO))
+
+
 def test_the_code_version_moves_with_the_feature_s_own_code_and_not_with_the_upstream_s(lab):
     first = [code_version(asset) for asset in lab.assets(lab.features())]
     bumped = [code_version(asset) for asset in lab.assets(lab.features(audio="2"))]
