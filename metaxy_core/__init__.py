@@ -97,6 +97,7 @@ __all__ = [
     "PlannedFeature",
     "Progress",
     "Rebase",
+    "SQLiteMetadataStore",
     "Same",
     "TransientError",
     "aggregation",

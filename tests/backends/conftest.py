@@ -12,6 +12,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -48,6 +49,11 @@ STORES = [
             folder / "metadata.duckdb", fallback=below, settings=QUICK
         ),
         IN_FILE.names,
+    ),
+    Store(
+        "sqlite",
+        lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
+        SQLITE.names,
     ),
     Store(
         "memory",

@@ -1,4 +1,4 @@
-"""What a database can do beyond what every store does, as data: tests, docs and messages read it."""
+"""What a database can do beyond what every store does: data for the engine, tests and docs."""
 
 from __future__ import annotations
 

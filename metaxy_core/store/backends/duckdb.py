@@ -29,15 +29,15 @@ from metaxy_core.errors import (
     StoreClosed,
     ValueOutOfRange,
 )
+from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.capabilities import IN_FILE, IN_MEMORY
 from metaxy_core.store.backends.duckdb_hashes import choose_hash
 from metaxy_core.store.backends.duckdb_instances import INSTANCES
-from metaxy_core.store.backends.duckdb_refusals import locked, refusal
 from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted, unbound
-from metaxy_core.store.backends.duckdb_settings import first_line
 from metaxy_core.store.backends.durations import with_durations
+from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.base import MetadataStore
 from metaxy_core.store.once import Once
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MEMORY = ":memory:"
+ENGINE = "DuckDB"
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 _ROW_GROUP = 122_880
@@ -173,7 +174,7 @@ class DuckDBBackend:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
-                raise refusal(self.address, error, read_only=False) from error
+                raise refusal(ENGINE, self.address, error, read_only=False) from error
             if isinstance(error, duckdb.DataError):
                 raise ValueOutOfRange.from_reason(first_line(error)) from error
             raise
@@ -239,7 +240,7 @@ class DuckDBBackend:
         except FileExistsError:
             pass  # another process was faster, or a link leads to a disk that is away
         except (duckdb.Error, OSError) as error:
-            raise refusal(self.address, error, read_only=False) from error
+            raise refusal(ENGINE, self.address, error, read_only=False) from error
         finally:
             made.unlink(missing_ok=True)
 
@@ -264,9 +265,9 @@ class DuckDBBackend:
                 connection.execute(statement)
             except duckdb.Error as error:
                 if not any(sign in str(error) for sign in _LOCKED):
-                    raise refusal(self.address, error, read_only=read_only) from error
+                    raise refusal(ENGINE, self.address, error, read_only=read_only) from error
                 if time.monotonic() >= deadline:
-                    raise locked(self.address, self._lock_timeout, error) from error
+                    raise locked(ENGINE, self.address, self._lock_timeout, error) from error
             else:
                 return
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
@@ -18,20 +18,21 @@ from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
 from metaxy_core.store.backends.sqlite_functions import define_functions
-from metaxy_core.store.backends.sqlite_types import encoding
+from metaxy_core.store.backends.sqlite_types import bound, encoding
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
     from metaxy_core.store.backends.sql.connection import Connection
 
 MEMORY: Final = ":memory:"
+ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
 _DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, unpacks_rows=True)
-_IN_FILE: Final = Capabilities(
+IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
 )
-_IN_MEMORY: Final = Capabilities(
+IN_MEMORY: Final = Capabilities(
     "transaction",
     "one process",
     "index",
@@ -76,7 +77,7 @@ class SQLiteConnection:
         places = ", ".join("?" for _ in frame.column_names)
         insert = f"INSERT INTO {_DIALECT.quoted(table)} VALUES ({places})"  # noqa: S608 - quoted
         for batch in frame.to_batches(max_chunksize=_BATCH):
-            rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            rows = zip(*map(bound, batch.columns), strict=True)
             self._connection.executemany(insert, rows)
 
     def has_table(self, name: str) -> bool:
@@ -103,7 +104,7 @@ class SQLiteBackend(SqlBackend):
     def __init__(self, database: str | Path, *, read_only: bool, lock_timeout: float) -> None:
         super().__init__(str(database), _DIALECT, read_only=read_only, lock_timeout=lock_timeout)
         self.path = None if self.address == MEMORY else checked_path(self.address)
-        self.capabilities = _IN_MEMORY if self.path is None else _IN_FILE
+        self.capabilities = IN_MEMORY if self.path is None else IN_FILE
         self._algorithm = MD5
         self._is_of_file = False
 
@@ -115,22 +116,22 @@ class SQLiteBackend(SqlBackend):
 
     def connect(self) -> Connection:
         """Begin a session with the file; one that is not there yet is an empty one to readers."""
-        self._is_of_file = self.path is not None and self.path.exists()
-        return self._connected(f"{self.path.as_uri()}?mode=rw" if self._is_of_file else MEMORY)
+        if self.path is None or not self.path.exists():
+            return self._connected(MEMORY)
+        self._is_of_file = True
+        return self._connected(f"{self.path.as_uri()}?mode=rw")
 
     def _connected(self, database: str) -> SQLiteConnection:
         try:
             connection = SQLiteConnection(database, self.lock_timeout)
         except sqlite3.Error as error:
-            raise refusal(self.address, error, read_only=self.read_only) from error
+            raise refusal(ENGINE, self.address, error, read_only=self.read_only) from error
         connection.hashing.algorithm = self._algorithm
         return connection
 
     @property
     def _own(self) -> SQLiteConnection:
-        connection = self.connection
-        assert isinstance(connection, SQLiteConnection)
-        return connection
+        return cast("SQLiteConnection", self.connection)
 
     @contextmanager
     def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
@@ -164,7 +165,7 @@ class SQLiteBackend(SqlBackend):
             if write:
                 self._own.execute(f"PRAGMA {SCHEMA}.journal_mode = WAL")
         except sqlite3.Error as error:
-            raise refusal(self.address, error, read_only=self.read_only) from error
+            raise refusal(ENGINE, self.address, error, read_only=self.read_only) from error
         self._is_of_file = True
 
     def index_statement(self, name: str, table: str, columns: Sequence[str]) -> str:
@@ -181,9 +182,9 @@ class SQLiteBackend(SqlBackend):
             return error
         text = str(error)
         if "locked" in text or "busy" in text:
-            return locked(self.address, self.lock_timeout, error)
+            return locked(ENGINE, self.address, self.lock_timeout, error)
         if any(sign in text for sign in ("readonly", "disk I/O", "unable to open", "is full")):
-            return refusal(self.address, error, read_only=self.read_only)
+            return refusal(ENGINE, self.address, error, read_only=self.read_only)
         return error
 
 

@@ -52,7 +52,7 @@ def define_functions(connection: sqlite3.Connection) -> Hashing:
     connection.create_function(FUNCTION, 1, hashing.of, deterministic=False)
     connection.create_function(CONCAT, _ANY_NUMBER, _concat, deterministic=True)
     connection.create_function(ROW_HASH, _ANY_NUMBER, _row_hash, deterministic=True)
-    connection.create_aggregate("_ibis_bit_xor", 1, _BitXor)
+    connection.create_aggregate("_ibis_bit_xor", 1, _BitXor)  # type: ignore[arg-type]
     return hashing
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from metaxy_core.store.backends.sql.encoding import Encoding, as_json, cast, counting
 
@@ -45,26 +44,21 @@ def _float(kind: dt.DataType) -> Encoding:
     """NaN, which SQLite takes for NULL, is kept as text; all text is greater than all numbers."""
     back = kind.to_pyarrow()
 
-    def encode(values: pa.ChunkedArray) -> pa.ChunkedArray:
-        return values
-
     def decode(values: pa.ChunkedArray) -> pa.ChunkedArray:
         if pa.types.is_string(values.type):
             numbers = [None if v is None else float(v) for v in values.to_pylist()]
             return pa.chunked_array([pa.array(numbers, back)])
         return values.cast(back)
 
-    return Encoding("float64", encode, decode)
+    return Encoding("float64", lambda values: values, decode)
 
 
-def has_nan(values: pa.ChunkedArray) -> bool:
-    """Whether a column of floats has what is no number."""
-    return pa.types.is_floating(values.type) and bool(pc.any(pc.is_nan(values)).as_py())
-
-
-def without_nan(values: list[float | None]) -> list[float | str | None]:
-    """Floats as they are bound to a statement."""
-    return ["NaN" if v is not None and math.isnan(v) else v for v in values]
+def bound(values: pa.Array) -> list[Any]:
+    """Values as they are bound to a statement."""
+    found: list[Any] = values.to_pylist()
+    if not pa.types.is_floating(values.type):
+        return found
+    return ["NaN" if v is not None and math.isnan(v) else v for v in found]
 
 
 def _decimal(kind: dt.DataType) -> Encoding:

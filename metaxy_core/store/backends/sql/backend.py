@@ -162,7 +162,7 @@ class SqlBackend:
 
     def execute(self, sql: str) -> int:
         """Run a statement; gives how many rows it changed."""
-        return self._ran(self.connection.execute, sql)
+        return int(self._ran(self.connection.execute, sql))
 
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query."""

@@ -89,13 +89,15 @@ class Dialect:
 
     def decoded(self, rows: pa.Table, columns: ibis.Schema) -> pa.Table:
         """Rows that the database gave, with the names and types of a statement."""
-        found = {}
-        for number, (name, kind) in enumerate(columns.items()):
-            encoding = self.encoding(kind)
-            values = rows.column(number)
-            decode = (lambda v, k=kind: cast(v, _arrow(k))) if encoding is None else encoding.decode
-            found[name] = decode(values)
+        found = {
+            name: self._decoded(rows.column(number), kind)
+            for number, (name, kind) in enumerate(columns.items())
+        }
         return pa.table(found)
+
+    def _decoded(self, values: pa.ChunkedArray, kind: dt.DataType) -> pa.ChunkedArray:
+        encoding = self.encoding(kind)
+        return cast(values, _arrow(kind)) if encoding is None else encoding.decode(values)
 
     # ------------------------------------------------------------------ statements
 
