@@ -139,7 +139,7 @@ def test_a_store_that_was_put_back_does_not_continue_with_as_many_commits(
     project: Project, video: FeatureClass, opened: Callable[[], mx.MetadataStore], tmp_path: Path
 ) -> None:
     project.store.write(video, project.samples(v1="a"))
-    (store,) = tmp_path.glob("*.duckdb")
+    (store,) = tmp_path.glob("metadata.*")
     shutil.copyfile(store, tmp_path / "backup")
     project.store.write(video, project.samples(v1="b"))
     before = found(project, video)

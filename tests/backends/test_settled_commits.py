@@ -379,7 +379,7 @@ def test_a_store_that_is_replaced_by_another_is_read_anew(
     project: Project, videos: type, copy: type, opened: Opened, tmp_path: Path
 ) -> None:
     """The copy has as many commits as what it replaces, but others."""
-    (store,) = tmp_path.glob("*.duckdb")
+    (store,) = tmp_path.glob("metadata.*")
     backup = tmp_path / "backup"
     shutil.copyfile(store, backup)
     project.store.write(videos, project.samples(v1="b"))

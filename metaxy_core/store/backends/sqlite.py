@@ -28,7 +28,7 @@ MEMORY: Final = ":memory:"
 ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
-_DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, unpacks_rows=True)
+_DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, unpacks_rows=True, is_shallow=True)
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
 )
@@ -44,19 +44,13 @@ _BATCH: Final = 50_000
 
 
 class SQLiteConnection:
-    """A session; temporary tables are in memory, the file is attached under a name of its own.
+    """A session in memory, where temporary tables are; the file is attached for each call."""
 
-    Args:
-        database: the file, or ``":memory:"``.
-        patience: seconds to wait for other writers.
-    """
-
-    def __init__(self, database: str, patience: float) -> None:
+    def __init__(self) -> None:
         self._connection = sqlite3.connect(
-            ":memory:", timeout=patience, isolation_level=None, check_same_thread=False, uri=True
+            MEMORY, isolation_level=None, check_same_thread=False, uri=True
         )
         self._connection.execute("PRAGMA temp_store = MEMORY")
-        self._connection.execute(f"ATTACH DATABASE ? AS {SCHEMA}", [database])
         self.hashing = define_functions(self._connection)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
@@ -106,7 +100,6 @@ class SQLiteBackend(SqlBackend):
         self.path = None if self.address == MEMORY else checked_path(self.address)
         self.capabilities = IN_MEMORY if self.path is None else IN_FILE
         self._algorithm = MD5
-        self._is_of_file = False
 
     def use_hash(self, algorithm: str) -> None:
         """Compute versions with another algorithm."""
@@ -115,18 +108,11 @@ class SQLiteBackend(SqlBackend):
             self._own.hashing.algorithm = algorithm
 
     def connect(self) -> Connection:
-        """Begin a session with the file; one that is not there yet is an empty one to readers."""
-        if self.path is None or not self.path.exists():
-            return self._connected(MEMORY)
-        self._is_of_file = True
-        return self._connected(f"{self.path.as_uri()}?mode=rw")
-
-    def _connected(self, database: str) -> SQLiteConnection:
-        try:
-            connection = SQLiteConnection(database, self.lock_timeout)
-        except sqlite3.Error as error:
-            raise refusal(ENGINE, self.address, error, read_only=self.read_only) from error
+        """Begin a session."""
+        connection = SQLiteConnection()
         connection.hashing.algorithm = self._algorithm
+        if self.path is None:
+            connection.execute(f"ATTACH DATABASE ? AS {SCHEMA}", [MEMORY])
         return connection
 
     @property
@@ -136,37 +122,43 @@ class SQLiteBackend(SqlBackend):
     @contextmanager
     def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
         """A transaction; a writer has the file's lock from the beginning."""
-        self._open_file(write=write)
-        connection = self._own
-        if write:
-            patience = self.lock_timeout if wait else 0.0
-            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1_000)}")
-        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        patience = self.lock_timeout if wait or not write else 0.0
+        with self._attached(write=write, patience=patience):
+            self._own.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield
+                self._own.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._own.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _attached(self, *, write: bool, patience: float) -> Iterator[None]:
+        """Attach the file, so that another one in its place is seen; who writes makes it."""
+        self._own.execute(f"PRAGMA busy_timeout = {round(patience * 1_000)}")
+        if self.path is None:
+            yield
+            return
+        try:
+            self._attach(self.path, write=write)
+        except sqlite3.Error as error:
+            raise self.translated(error) from error
         try:
             yield
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-
-    def _open_file(self, *, write: bool) -> None:
-        """Attach the file as soon as it is there; a writer makes it."""
-        if self.path is None or self._is_of_file:
-            return
-        _ = self.connection  # which may find that it is there
-        if self._is_of_file or not (write or self.path.exists()):
-            return
-        try:
+        finally:
             self._own.execute(f"DETACH DATABASE {SCHEMA}")
-            mode = "rwc" if write else "rw"
-            uri = f"{self.path.as_uri()}?mode={mode}"
-            self._own.execute(f"ATTACH DATABASE ? AS {SCHEMA}", [uri])
-            if write:
-                self._own.execute(f"PRAGMA {SCHEMA}.journal_mode = WAL")
-        except sqlite3.Error as error:
-            raise refusal(ENGINE, self.address, error, read_only=self.read_only) from error
-        self._is_of_file = True
+
+    def _attach(self, path: Path, *, write: bool) -> None:
+        attach = f"ATTACH DATABASE ? AS {SCHEMA}"
+        is_absent = not path.exists() and not path.is_symlink()
+        if is_absent and not write and path.parent.is_dir() and not self.read_only:
+            self._own.execute(attach, [MEMORY])  # a store that is not there yet is an empty one
+            return
+        mode = "rwc" if write else "rw"
+        self._own.execute(attach, [f"{path.as_uri()}?mode={mode}"])
+        if write:
+            self._own.execute(f"PRAGMA {SCHEMA}.journal_mode = WAL")
 
     def index_statement(self, name: str, table: str, columns: Sequence[str]) -> str:
         """The index is named in the file's schema, and its table without."""

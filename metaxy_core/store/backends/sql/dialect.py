@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from metaxy_core.engine.row_hashes import ROW_HASH
 from metaxy_core.store.backends.sql.encoding import Encoding, cast
+from metaxy_core.store.backends.sql.rewriting import named_shortly, picked_first, unpacked_row
 from metaxy_core.store.backends.statements import Statement
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
-    import sqlglot.expressions as sge
 
 _DIGITS: Final = 12
 
@@ -33,6 +32,7 @@ class Dialect:
         encoding: how a type is kept that the database does not have; None for one that it has.
         text: how columns of text are declared, so that they sort by their bytes.
         unpacks_rows: whether the hash of a row takes its values one by one.
+        is_shallow: whether queries cannot be nested deeply, and are named one after another.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Dialect:
     encoding: Callable[[dt.DataType], Encoding | None]
     text: str = "TEXT"
     unpacks_rows: bool = False
+    is_shallow: bool = False
 
     # ------------------------------------------------------------------ names
 
@@ -106,25 +107,18 @@ class Dialect:
         return Statement(self._tree(expression).sql(self.name), expression.schema())
 
     def _tree(self, expression: ir.Table) -> Any:
-        return self._compiler().to_sqlglot(expression.unbind()).transform(self._rewritten)
+        from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
+
+        tree = self._compiler().to_sqlglot(expression.unbind())
+        rewritings = [picked_first, named_shortly(self.short)]
+        for rewriting in [*rewritings, unpacked_row] if self.unpacks_rows else rewritings:
+            tree = tree.transform(rewriting, copy=False)
+        return eliminate_subqueries(tree) if self.is_shallow else tree
 
     def _compiler(self) -> Any:
         from ibis.backends.sql import compilers
 
         return getattr(compilers, self.name).compiler
-
-    def _rewritten(self, node: sge.Expression) -> sge.Expression:
-        import sqlglot.expressions as sge
-
-        if isinstance(node, sge.Identifier) and len(node.name) * 4 > self.longest_name:
-            return sge.to_identifier(self.short(node.name), quoted=node.args.get("quoted"))
-        if self.unpacks_rows and isinstance(node, sge.Anonymous) and node.name.lower() == ROW_HASH:
-            (row,) = node.expressions
-            values = [
-                each.this if isinstance(each, sge.Alias) else each for each in row.expressions
-            ]
-            return sge.Anonymous(this=ROW_HASH, expressions=values)
-        return node
 
 
 def _arrow(kind: dt.DataType) -> pa.DataType:

@@ -1,0 +1,67 @@
+"""Trees of SQL, put in other words where a database would not take them, or take them wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from metaxy_core.engine.row_hashes import ROW_HASH
+
+if TYPE_CHECKING:
+    import sqlglot.expressions as sge
+
+_PICKING: Final = ("SEMI", "ANTI")
+_KEEPING_THE_RIGHT: Final = ("FULL", "RIGHT")
+
+
+def picked_first(node: sge.Expression) -> sge.Expression:
+    """Semi and anti joins before an outer join are made in a query of their own.
+
+    Where a database has no such joins, they become conditions of the whole query, which also hold
+    for the rows that the outer join adds.
+
+    Raises:
+        NotImplementedError: there are other joins before them.
+    """
+    import sqlglot.expressions as sge
+
+    if not isinstance(node, sge.Select) or not node.args.get("joins"):
+        return node
+    joins = list(node.args["joins"])
+    outer = [at for at, join in enumerate(joins) if join.side in _KEEPING_THE_RIGHT]
+    picking = [at for at, join in enumerate(joins) if join.kind in _PICKING]
+    if not outer or not picking or picking[0] > outer[-1]:
+        return node
+    first = picking[: sum(at < outer[-1] for at in picking)]
+    if first != list(range(len(first))):
+        raise NotImplementedError(f"joins before a semi or anti join: {node.sql()}")
+    source = node.args["from_"]
+    table = source.this
+    picked = sge.select("*").from_(table.copy())
+    picked.set("joins", [joins[at].copy() for at in first])
+    source.set("this", picked.subquery(table.alias_or_name, copy=False))
+    node.set("joins", [join for at, join in enumerate(joins) if at not in first])
+    return node
+
+
+def unpacked_row(node: sge.Expression) -> sge.Expression:
+    """The hash of a row gets the row's values one by one."""
+    import sqlglot.expressions as sge
+
+    if not isinstance(node, sge.Anonymous) or node.name.lower() != ROW_HASH:
+        return node
+    (row,) = node.expressions
+    values = [each.this if isinstance(each, sge.Alias) else each for each in row.expressions]
+    return sge.Anonymous(this=ROW_HASH, expressions=values)
+
+
+def named_shortly(short: Callable[[str], str]) -> Callable[[sge.Expression], sge.Expression]:
+    """Identifiers under the names that the database can have."""
+    import sqlglot.expressions as sge
+
+    def shortened(node: sge.Expression) -> sge.Expression:
+        if not isinstance(node, sge.Identifier) or short(node.name) == node.name:
+            return node
+        return sge.to_identifier(short(node.name), quoted=node.args.get("quoted"))
+
+    return shortened
