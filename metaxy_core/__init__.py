@@ -20,6 +20,7 @@ from metaxy_core.specs.mapping import FieldsMapping
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
+    from metaxy_core.store.backends.postgres import PostgresMetadataStore
     from metaxy_core.store.backends.sqlite import SQLiteMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.batches import Batch
@@ -61,6 +62,7 @@ _LAZY = {
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
+    "PostgresMetadataStore": "metaxy_core.store.backends.postgres",
     "SQLiteMetadataStore": "metaxy_core.store.backends.sqlite",
 }
 
@@ -95,6 +97,7 @@ __all__ = [
     "Plan",
     "PlanTotal",
     "PlannedFeature",
+    "PostgresMetadataStore",
     "Progress",
     "Rebase",
     "SQLiteMetadataStore",

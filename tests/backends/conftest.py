@@ -12,7 +12,9 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
+from tests.servers import postgres_in
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -55,6 +57,7 @@ STORES = [
         lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
         SQLITE.names,
     ),
+    Store("postgres", postgres_in, POSTGRES.names),
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),

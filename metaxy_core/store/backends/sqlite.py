@@ -17,6 +17,7 @@ from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.rewriting import unpacked_row
 from metaxy_core.store.backends.sqlite_functions import define_functions
 from metaxy_core.store.backends.sqlite_types import bound, encoding
 from metaxy_core.store.base import MetadataStore
@@ -28,7 +29,7 @@ MEMORY: Final = ":memory:"
 ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
-_DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, unpacks_rows=True, is_shallow=True)
+_DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, row_hash=unpacked_row, is_shallow=True)
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
 )

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from metaxy_core.store.backends.sql.encoding import Encoding, cast
-from metaxy_core.store.backends.sql.rewriting import named_shortly, picked_first, unpacked_row
+from metaxy_core.store.backends.sql.rewriting import (
+    Rewriting,
+    functions_in,
+    named_shortly,
+    picked_first,
+)
 from metaxy_core.store.backends.statements import Statement
 
 if TYPE_CHECKING:
@@ -31,7 +36,8 @@ class Dialect:
         schema: the schema or catalog in which a store's tables are; None for none.
         encoding: how a type is kept that the database does not have; None for one that it has.
         text: how columns of text are declared, so that they sort by their bytes.
-        unpacks_rows: whether the hash of a row takes its values one by one.
+        row_hash: how the hash of a row is written, where it is no function of a struct.
+        functions_in: the schema of the engine's functions, where they need one.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
     """
 
@@ -40,8 +46,9 @@ class Dialect:
     schema: str | None
     encoding: Callable[[dt.DataType], Encoding | None]
     text: str = "TEXT"
-    unpacks_rows: bool = False
+    row_hash: Rewriting | None = None
     is_shallow: bool = False
+    functions_in: str | None = None
 
     # ------------------------------------------------------------------ names
 
@@ -111,7 +118,11 @@ class Dialect:
 
         tree = self._compiler().to_sqlglot(expression.unbind())
         rewritings = [picked_first, named_shortly(self.short)]
-        for rewriting in [*rewritings, unpacked_row] if self.unpacks_rows else rewritings:
+        if self.row_hash is not None:
+            rewritings.append(self.row_hash)
+        if self.functions_in is not None:
+            rewritings.append(functions_in(self.functions_in))
+        for rewriting in rewritings:
             tree = tree.transform(rewriting, copy=False)
         return eliminate_subqueries(tree) if self.is_shallow else tree
 

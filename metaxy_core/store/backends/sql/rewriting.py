@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from metaxy_core.engine.hashing import CONCAT, FUNCTION
 from metaxy_core.engine.row_hashes import ROW_HASH
 
 if TYPE_CHECKING:
     import sqlglot.expressions as sge
 
+Rewriting = Callable[["sge.Expression"], "sge.Expression"]
+"""Puts one node of a tree in other words."""
+
+_FUNCTIONS: Final = (FUNCTION, CONCAT)
+_TOP_BIT_CLEARED: Final = 2**63 - 1
 _PICKING: Final = ("SEMI", "ANTI")
 _KEEPING_THE_RIGHT: Final = ("FULL", "RIGHT")
 
@@ -48,14 +54,43 @@ def unpacked_row(node: sge.Expression) -> sge.Expression:
     """The hash of a row gets the row's values one by one."""
     import sqlglot.expressions as sge
 
-    if not isinstance(node, sge.Anonymous) or node.name.lower() != ROW_HASH:
+    if not _is_row_hash(node):
         return node
     (row,) = node.expressions
     values = [each.this if isinstance(each, sge.Alias) else each for each in row.expressions]
     return sge.Anonymous(this=ROW_HASH, expressions=values)
 
 
-def named_shortly(short: Callable[[str], str]) -> Callable[[sge.Expression], sge.Expression]:
+def hashed_record(node: sge.Expression) -> sge.Expression:
+    """The hash of a row is PostgreSQL's own, the top bit cleared: no function may take a row."""
+    import sqlglot.expressions as sge
+
+    if not _is_row_hash(node):
+        return node
+    zero = sge.Literal.number(0)
+    own = sge.Anonymous(this="hash_record_extended", expressions=[*node.expressions, zero])
+    return sge.paren(sge.BitwiseAnd(this=own, expression=sge.Literal.number(_TOP_BIT_CLEARED)))
+
+
+def _is_row_hash(node: sge.Expression) -> bool:
+    import sqlglot.expressions as sge
+
+    return isinstance(node, sge.Anonymous) and node.name.lower() == ROW_HASH
+
+
+def functions_in(schema: str) -> Rewriting:
+    """The engine's functions, under the schema in which they are."""
+    import sqlglot.expressions as sge
+
+    def qualified(node: sge.Expression) -> sge.Expression:
+        if isinstance(node, sge.Anonymous) and node.name.lower() in _FUNCTIONS:
+            node.set("this", f"{schema}.{node.name}")
+        return node
+
+    return qualified
+
+
+def named_shortly(short: Callable[[str], str]) -> Rewriting:
     """Identifiers under the names that the database can have."""
     import sqlglot.expressions as sge
 
