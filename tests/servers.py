@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import metaxy_core as mx
 
+_RUN = "METAXY_TEST_RUN"
+
+
+@cache
+def run_folder() -> Path:
+    """A folder for servers; the processes of one run of the tests have the same."""
+    own = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    run = os.environ.setdefault(_RUN, own)  # for processes that tests start
+    folder = Path(tempfile.gettempdir()) / f"metaxy-tests-{run[:12]}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
 
 @cache
 def postgres_uri() -> str:
-    """A PostgreSQL server, which stops when the last process that asked for it has ended."""
+    """A PostgreSQL server; it is gone when the last process that asked for it has ended."""
+    runtime = run_folder() / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # or what follows warns
     import pgserver
 
-    folder = Path(tempfile.gettempdir()) / "metaxy-tests-postgres"
-    return str(pgserver.get_server(folder, cleanup_mode="stop").get_uri())
+    server = pgserver.get_server(run_folder() / "postgres", cleanup_mode="delete")
+    return str(server.get_uri())
 
 
 def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataStore:

@@ -56,7 +56,21 @@ class SqlSession:
             self._make(table, columns)
         self._add(table, columns)
         names = ", ".join(map(self._dialect.quoted, columns))
-        return self._backend.execute(f"INSERT INTO {self._dialect.stored(table)} ({names}) {sql}")
+        rows = self._typed(table, sql, columns)
+        return self._backend.execute(f"INSERT INTO {self._dialect.stored(table)} ({names}) {rows}")
+
+    def _typed(self, table: str, sql: str, columns: ibis.Schema) -> str:
+        """A query whose columns without any type have those of the table."""
+        if not any(kind.is_null() for kind in columns.values()):
+            return sql
+        types, quoted = self._registry.columns(table), self._dialect.quoted
+        parts = (
+            f"CAST(NULL AS {self._dialect.declared(types[name])})"
+            if kind.is_null()
+            else quoted(name)
+            for name, kind in columns.items()
+        )
+        return f"SELECT {', '.join(parts)} FROM ({sql}) AS rows"  # noqa: S608 - quoted
 
     def replace(self, table: str, sql: str) -> None:
         """Make a table from scratch."""
