@@ -27,7 +27,7 @@ SCHEMA: Final = "metaxy"
 CAPABILITIES: Final = Capabilities("transaction", "machines", "index", members_in_filters=False)
 
 _LONGEST_NAME: Final = 63
-_TEXT: Final = 'TEXT COLLATE "C"'
+_TYPES: Final = {"string": 'TEXT COLLATE "C"'}  # sorted by bytes, as everywhere else
 _NOT_AVAILABLE: Final = "55P03"
 _OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
 _READ_ONLY: Final = ("25006",)
@@ -98,7 +98,7 @@ class PostgresBackend(SqlBackend):
             _LONGEST_NAME,
             schema,
             encoding,
-            text=_TEXT,
+            types=_TYPES,
             row_hash=hashed_record,
             functions_in=TEMPORARY,
         )

@@ -29,7 +29,17 @@ MEMORY: Final = ":memory:"
 ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
-_DIALECT: Final = Dialect("sqlite", 1_000, SCHEMA, encoding, row_hash=unpacked_row, is_shallow=True)
+# A column of type REAL forgets the sign of zero.
+_TYPES: Final = {"float32": "BLOB", "float64": "BLOB"}
+_DIALECT: Final = Dialect(
+    "sqlite",
+    1_000,
+    SCHEMA,
+    encoding,
+    types=_TYPES,
+    row_hash=unpacked_row,
+    is_shallow=True,
+)
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from metaxy_core.store.backends.sql.encoding import Encoding, cast
+from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
     functions_in,
@@ -35,7 +35,7 @@ class Dialect:
         longest_name: bytes that the name of a table or column can have.
         schema: the schema or catalog in which a store's tables are; None for none.
         encoding: how a type is kept that the database does not have; None for one that it has.
-        text: how columns of text are declared, so that they sort by their bytes.
+        types: how columns of some types are declared, where it is not as Ibis has it.
         row_hash: how the hash of a row is written, where it is no function of a struct.
         functions_in: the schema of the engine's functions, where they need one.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
@@ -45,7 +45,7 @@ class Dialect:
     longest_name: int
     schema: str | None
     encoding: Callable[[dt.DataType], Encoding | None]
-    text: str = "TEXT"
+    types: Mapping[str, str] = field(default_factory=dict)
     row_hash: Rewriting | None = None
     is_shallow: bool = False
     functions_in: str | None = None
@@ -82,7 +82,8 @@ class Dialect:
     def declared(self, kind: dt.DataType) -> str:
         """A type as the definition of a column names it."""
         kept = self.kept(kind).copy(nullable=True)
-        return self.text if kept.is_string() else str(self._compiler().type_mapper.to_string(kept))
+        own = self.types.get(str(kept))
+        return str(self._compiler().type_mapper.to_string(kept)) if own is None else own
 
     def encoded(self, frame: pa.Table) -> pa.Table:
         """A frame with the types that the database has."""
@@ -105,7 +106,7 @@ class Dialect:
 
     def _decoded(self, values: pa.ChunkedArray, kind: dt.DataType) -> pa.ChunkedArray:
         encoding = self.encoding(kind)
-        return cast(values, _arrow(kind)) if encoding is None else encoding.decode(values)
+        return cast(values, arrow_type(kind)) if encoding is None else encoding.decode(values)
 
     # ------------------------------------------------------------------ statements
 
@@ -130,9 +131,3 @@ class Dialect:
         from ibis.backends.sql import compilers
 
         return getattr(compilers, self.name).compiler
-
-
-def _arrow(kind: dt.DataType) -> pa.DataType:
-    """A type of a statement's rows in Arrow."""
-    found = kind.to_pyarrow()
-    return pa.time64("us") if pa.types.is_time(found) else found

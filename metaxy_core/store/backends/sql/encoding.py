@@ -45,7 +45,7 @@ def casting(wanted: dt.DataType, kept: str) -> Encoding:
 
 def counting(wanted: dt.DataType) -> Encoding:
     """Times and durations as the number of their units."""
-    back = wanted.to_pyarrow()
+    back = arrow_type(wanted)
 
     def encode(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return values.cast(back).cast(pa.int64())
@@ -66,6 +66,12 @@ def as_json(wanted: dt.DataType) -> Encoding:
         return pa.chunked_array([pa.array(found, kind)])
 
     return Encoding("string", encode, decode)
+
+
+def arrow_type(kind: dt.DataType) -> pa.DataType:
+    """A type in Arrow; no database counts the parts of a day in less than microseconds."""
+    found = kind.to_pyarrow()
+    return pa.time64("us") if pa.types.is_time(found) else found
 
 
 def cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
