@@ -96,6 +96,10 @@ class LayeredTransaction(LayeredSnapshot):
         self.unions.clear()
         return self.own.append(table, sql)
 
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Make rows of the store itself quick to find."""
+        self.own.index(table, columns)
+
     def replace(self, table: str, sql: str) -> None:
         """Make a table of the store itself anew."""
         self.own.replace(table, sql)

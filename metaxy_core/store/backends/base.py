@@ -50,6 +50,9 @@ class Transaction(Snapshot, Protocol):
         The table is made where it is missing, and so are columns that only the query has.
         """
 
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Make rows of a table quick to find by some columns, where the database has a means."""
+
     def replace(self, table: str, sql: str) -> None:
         """Make a table anew from a query's rows and columns, whatever it was before."""
 

@@ -121,6 +121,9 @@ class DuckDBSession(DuckDBTables):
         ).fetchone()
         return int(inserted[0]) if inserted else 0
 
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Nothing is done: the least and greatest values of each part of a column are known."""
+
     def replace(self, table: str, sql: str) -> None:
         """Make a table from scratch."""
         self._connection.execute(f"CREATE OR REPLACE TABLE {_stored(table)} AS {sql}")

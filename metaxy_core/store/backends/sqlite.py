@@ -17,7 +17,7 @@ from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
-from metaxy_core.store.backends.sql.rewriting import unpacked_row
+from metaxy_core.store.backends.sql.rewriting import picked_by_list, unpacked_row
 from metaxy_core.store.backends.sqlite_functions import define_functions
 from metaxy_core.store.backends.sqlite_types import bound, encoding
 from metaxy_core.store.base import MetadataStore
@@ -37,7 +37,7 @@ _DIALECT: Final = Dialect(
     SCHEMA,
     encoding,
     types=_TYPES,
-    row_hash=unpacked_row,
+    rewritings=[picked_by_list, unpacked_row],
     is_shallow=True,
 )
 IN_FILE: Final = Capabilities(

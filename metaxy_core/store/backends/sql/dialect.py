@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
-    functions_in,
     named_shortly,
     picked_first,
 )
@@ -36,8 +35,7 @@ class Dialect:
         schema: the schema or catalog in which a store's tables are; None for none.
         encoding: how a type is kept that the database does not have; None for one that it has.
         types: how columns of some types are declared, where it is not as Ibis has it.
-        row_hash: how the hash of a row is written, where it is no function of a struct.
-        functions_in: the schema of the engine's functions, where they need one.
+        rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
     """
 
@@ -46,9 +44,8 @@ class Dialect:
     schema: str | None
     encoding: Callable[[dt.DataType], Encoding | None]
     types: Mapping[str, str] = field(default_factory=dict)
-    row_hash: Rewriting | None = None
+    rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
-    functions_in: str | None = None
 
     # ------------------------------------------------------------------ names
 
@@ -118,11 +115,7 @@ class Dialect:
         from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
 
         tree = self._compiler().to_sqlglot(expression.unbind())
-        rewritings = [picked_first, named_shortly(self.short)]
-        if self.row_hash is not None:
-            rewritings.append(self.row_hash)
-        if self.functions_in is not None:
-            rewritings.append(functions_in(self.functions_in))
+        rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
         for rewriting in rewritings:
             tree = tree.transform(rewriting, copy=False)
         return eliminate_subqueries(tree) if self.is_shallow else tree

@@ -50,6 +50,48 @@ def picked_first(node: sge.Expression) -> sge.Expression:
     return node
 
 
+def picked_by_list(node: sge.Expression) -> sge.Expression:
+    """Semi joins on equal columns become ``IN``, for which an index of the left table is used."""
+    import sqlglot.expressions as sge
+
+    if not isinstance(node, sge.Select):
+        return node
+    kept = []
+    for join in node.args.get("joins") or []:
+        pairs = _equal_columns(join) if join.kind == "SEMI" else []
+        if not pairs:
+            kept.append(join)
+            continue
+        here = [left.copy() for left, _ in pairs]
+        listed = sge.select(*(right.copy() for _, right in pairs)).from_(join.this.copy())
+        row = here[0] if len(here) == 1 else sge.Tuple(expressions=here)
+        node.where(sge.In(this=row, query=listed.subquery()), copy=False)
+    node.set("joins", kept)
+    return node
+
+
+def _equal_columns(join: sge.Join) -> list[tuple[sge.Column, sge.Column]]:
+    """The pairs of columns that a join demands to be equal; none where it demands anything else.
+
+    The second of each pair is of the table that is joined.
+    """
+    import sqlglot.expressions as sge
+
+    condition, name = join.args.get("on"), join.this.alias_or_name
+    parts = condition.flatten() if isinstance(condition, sge.And) else [condition]
+    pairs = []
+    for part in parts:
+        each = None if part is None else part.unnest()
+        sides = (each.this, each.expression) if isinstance(each, sge.EQ) else ()
+        if not sides or not all(isinstance(side, sge.Column) for side in sides):
+            return []
+        left, right = sides if sides[1].table == name else reversed(sides)
+        if right.table != name or left.table == name:
+            return []
+        pairs.append((left, right))
+    return pairs
+
+
 def unpacked_row(node: sge.Expression) -> sge.Expression:
     """The hash of a row gets the row's values one by one."""
     import sqlglot.expressions as sge
