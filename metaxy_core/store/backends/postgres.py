@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ _LONGEST_NAME: Final = 63
 _TYPES: Final = {"string": 'TEXT COLLATE "C"'}  # sorted by bytes, as everywhere else
 _NOT_AVAILABLE: Final = "55P03"
 _OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
+_SAID: Final = re.compile(r"(?:ERROR|FATAL):\s*([^\n]*)")
 _READ_ONLY: Final = ("25006",)
 _GONE: Final = ("08", "57P")
 
@@ -177,7 +179,8 @@ class PostgresBackend(SqlBackend):
     def _said(self, error: Exception) -> str:
         """What the server says, without the statement and without a password."""
         text = self._text.without_secret(str(error))
-        return text[text.rfind("ERROR:") :].removeprefix("ERROR:").split("\n")[0].strip()
+        found = _SAID.search(text)
+        return found[1] if found else text.splitlines()[0]
 
     def translated(self, error: Exception) -> Exception:
         """What PostgreSQL says, in our words."""
