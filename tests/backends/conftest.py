@@ -33,7 +33,8 @@ class Store:
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
             the store.
-        repeats: the engine runs under another name already, so that it is for slow runs only.
+        repeats: the engine's expressions run in another store already, so that it is for slow runs
+            only; what a store keeps, and random histories, are tested in every run.
     """
 
     name: str
@@ -56,8 +57,9 @@ STORES = [
         "sqlite",
         lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
         SQLITE.names,
+        repeats=True,
     ),
-    Store("postgres", postgres_in, POSTGRES.names),
+    Store("postgres", postgres_in, POSTGRES.names, repeats=True),
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
