@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.errors import InvalidFilter
 from tests.backends.conftest import STORES
 
 UTC: Final = dt.UTC
@@ -96,3 +97,15 @@ def test_versions_are_the_same_in_every_store(
         wanted = ["id", "metaxy_provenance_by_field", "metaxy_data_version"]
         found[str(feature.spec.key)] = rows.select(wanted).to_pylist()
     assert found == json.loads(GOLDEN.read_text())
+
+
+def test_a_filter_reads_a_member_or_says_why_it_cannot(
+    any_store: mx.MetadataStore, features: Features
+) -> None:
+    any_store.write(features[0], FRAME)
+    found = any_store.read(features[0], filters="struct.a = 1")
+    if "members in filters" in any_store.backend.capabilities.names:
+        assert found.to_arrow()["id"].to_pylist() == ["a"]
+    else:
+        with pytest.raises(InvalidFilter, match="a column of its own"):
+            found.to_arrow()

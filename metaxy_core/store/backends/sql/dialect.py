@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from metaxy_core.errors import InvalidFilter
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
@@ -112,8 +113,14 @@ class Dialect:
         return Statement(self._tree(expression).sql(self.name), expression.schema())
 
     def _tree(self, expression: ir.Table) -> Any:
+        import ibis.expr.operations as ops
         from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
 
+        if expression.op().find(ops.StructField):
+            raise InvalidFilter(
+                f"A {self.name} store keeps nested columns as text, so that a filter cannot read "
+                f"their members. Give what it needs a column of its own."
+            )
         tree = self._compiler().to_sqlglot(expression.unbind())
         rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
         for rewriting in rewritings:
