@@ -159,8 +159,8 @@ class Dagster:
 
     def _run(self, run_id: str) -> dict[str, Any]:
         document = """query ($runId: ID!) { runOrError(runId: $runId) { ... on Error { message }
-            ... on Run { runId status tags { key value } assetMaterializations { assetKey { path }
-            metadataEntries { label ... on IntMetadataEntry { intValue }
+            ... on Run { runId status tags { key value } assetMaterializations { partition
+            assetKey { path } metadataEntries { label ... on IntMetadataEntry { intValue }
             ... on TextMetadataEntry { text } } } } } }"""
         return dict(self.query(document, runId=run_id)["runOrError"])
 
@@ -229,6 +229,7 @@ def _paths(assets: Sequence[str]) -> list[dict[str, list[str]]]:
 
 
 def _run_of(run: Mapping[str, Any]) -> Run:
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     told = {
         "/".join(event["assetKey"]["path"]): {
             entry["label"]: entry.get("intValue", entry.get("text"))
@@ -236,6 +237,6 @@ def _run_of(run: Mapping[str, Any]) -> Run:
             if "intValue" in entry or "text" in entry
         }
         for event in run["assetMaterializations"]
+        if event["partition"] == tags.get("dagster/partition")
     }
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     return Run(run["runId"], run["status"], tags, told)

@@ -88,6 +88,8 @@ class Round:
                 self.failed.append(f"{check.check_name} of {check.asset_key.to_user_string()}")
         for event in result.get_asset_materialization_events():
             told = event.step_materialization_data.materialization
+            if told.partition != partition:  # what a batch's run tells of the partition that stays
+                continue
             done = self.done.setdefault(told.asset_key.path[-1], Done())
             done.runs.append(result.run_id)
             done.partitions += [] if partition is None else [partition]
@@ -108,6 +110,8 @@ class Round:
             resources={"metaxy_store": store},
         ) as context:
             asked = defs.get_repository_def().get_sensor_def(sensor.name).evaluate_tick(context)
+        for event in asked.asset_events:
+            self.instance.report_runless_asset_event(event)
         for change in asked.dynamic_partitions_requests or ():
             name, keys = change.partitions_def_name, list(change.partition_keys)
             if isinstance(change, dg.AddDynamicPartitionsRequest):

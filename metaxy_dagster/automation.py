@@ -24,9 +24,11 @@ def on_upstream_change(*, code_changes: bool = True) -> dg.AutomationCondition[A
 
     A run that fails is not requested again before the next change; give the asset a
     ``retry_policy``. A rebase leaves data versions alone, so after one that unblocks records
-    downstream materialize these once, or use ``upstream_change_sensor``, which sees it. The same
-    holds downstream of an asset with ``batch_size``: a partition that is removed before the
-    condition is evaluated is no change to Dagster.
+    downstream materialize these once, or use ``upstream_change_sensor``, which sees it.
+
+    Downstream of an asset with ``batch_size`` it waits while there is a batch without a run that
+    succeeded. Where there is always one, or not soon an end to a failure, use
+    ``upstream_change_sensor``.
 
     Args:
         code_changes: whether a new code version of the asset counts.

@@ -10,15 +10,12 @@ import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from metaxy_core.store.base import MetadataStore
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.slices import WHOLE, Slice
-from metaxy_dagster.slicing import resolved
-
-if TYPE_CHECKING:
-    import polars as pl
+from metaxy_dagster.slicing import like, others, resolved
 
 
 @dataclass(frozen=True)
@@ -111,18 +108,9 @@ def _unsettled(feature: FeatureName, store: MetadataStore, plan: str, work: Any)
     planned = store.planned_ids(feature, plan)
     if not planned.height:
         return set()
-    left = planned.join(_like(work, planned), on=feature.plan.grain, how="semi")
+    left = planned.join(like(work, planned), on=feature.plan.grain, how="semi")
     return set(left["metaxy_batch"])
 
 
 def _waiting(feature: FeatureName, store: MetadataStore, plan: str, work: Any) -> int:
-    planned = store.planned_ids(feature, plan)
-    if not planned.height:
-        return int(work.height)
-    return int(work.join(_like(planned, work), on=feature.plan.grain, how="anti").height)
-
-
-def _like(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """The columns that two frames share, in the types of the other one."""
-    shared = [name for name in other.columns if name in frame.columns]
-    return frame.select(shared).cast({name: other.schema[name] for name in shared})
+    return others(work, store.planned_ids(feature, plan), feature).height

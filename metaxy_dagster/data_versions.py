@@ -51,8 +51,11 @@ def request_version(store: MetadataStore, feature: FeatureName, request: Request
     Args:
         store: the store.
         feature: the feature.
-        request: of the run; what it leaves out of them makes no difference.
+        request: of the run; what it leaves out of them makes no difference. Of the partition that
+            stays where others go it is the version of all.
     """
+    if request.is_lasting:
+        return slice_version(store, feature, request.part)
     return slice_version(store, feature, request.part, request.among, request.partition)
 
 
@@ -64,6 +67,10 @@ def slice_version(
     partition: str | None = None,
 ) -> dg.DataVersion:
     """A version of a slice's state: a change of its records changes it, and no other slice's does.
+
+    The slice of a run over several partitions of a ``partition_expr``, as of
+    ``BackfillPolicy.single_run()``, is all of them together: Dagster is told this one version for
+    each of them, and a change of one counts as a change of all.
 
     It is made of the newest commit with a row of the slice that is no rebase. Some counting queries
     over the rows since find that commit; one does where the newest commit of the feature is it.

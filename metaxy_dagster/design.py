@@ -171,8 +171,11 @@ class AssetDesign:
             return request, rest
         if not context.has_partition_key:
             raise InvalidOptions.from_no_partition(self.feature)
-        members = self.partitions.members(context.partition_key, self.feature, store)
-        return replace(request, partition=context.partition_key, among=members), rest
+        key, partitions = context.partition_key, self.partitions
+        members = partitions.members(key, self.feature, store)
+        request = replace(request, partition=key, lasting=partitions.lasting, among=members)
+        elsewhere = partitions.planned_elsewhere(key, self.feature, store)
+        return request.without(elsewhere, self.feature, store), rest
 
     def passed_on(self, *own: str) -> dict[str, Any]:
         """The options that ``dg.asset`` gets as they are.

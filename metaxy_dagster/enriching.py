@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -15,6 +15,9 @@ from metaxy_dagster.metadata import AssetKeyOf, definition_metadata
 from metaxy_dagster.run_metadata import STORAGE_KIND
 from metaxy_dagster.slices import WHERE, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
+
+PARTITIONED: Final = "metaxy/partitioned"
+"""The tag of assets that have partitions, by which selections leave them out."""
 
 _NO_GROUP = (None, "default")
 
@@ -73,7 +76,10 @@ def enriched_spec(
             for name, value in metadata.items()
             if name == FEATURE or name not in spec.metadata
         },
-        tags={k: v for k, v in translator.tags(definition).items() if k not in spec.tags},
+        tags={
+            **{k: v for k, v in translator.tags(definition).items() if k not in spec.tags},
+            **({} if spec.partitions_def is None else {PARTITIONED: "true"}),
+        },
         kinds=translator.kinds(definition),
         owners=() if spec.owners else translator.owners(definition),
     )

@@ -103,11 +103,13 @@ def _members(
         return partitions.members(key, feature, store)
 
 
-def _read_by(downstream: FeatureName, upstream: FeatureName, members: Bucket | pl.DataFrame) -> Any:
+def _read_by(
+    downstream: FeatureName, upstream: FeatureName, members: Bucket | pl.DataFrame | None
+) -> Any:
     """The records of a dep that some of a feature's are made from; None where ids do not tell."""
     dep = next((dep for dep in downstream.plan.deps if dep.feature == upstream.key), None)
     grain = upstream.plan.grain
-    if dep is None or {there for there, _ in dep.ids} != set(grain):
+    if members is None or dep is None or {there for there, _ in dep.ids} != set(grain):
         return None
     if not isinstance(members, Bucket):
         return members.select(**dict(dep.ids)).unique()

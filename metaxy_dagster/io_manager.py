@@ -22,6 +22,7 @@ from metaxy_dagster.partition_slices import input_slice, output_slice
 from metaxy_dagster.requests import Request
 from metaxy_dagster.resource import MetaxyStoreResource
 from metaxy_dagster.samples import samples_output
+from metaxy_dagster.settled_partition import lasting_events
 from metaxy_dagster.slices import WHERE, WHOLE, Slice, slice_where
 from metaxy_dagster.translator import MetaxyTranslator
 
@@ -66,6 +67,8 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
                 version = request_version(output.store, output.feature, output.tally.request)
                 step = dg.AssetExecutionContext.get()
                 step.set_data_version(context.asset_key, version)
+                for event in lasting_events(context.asset_key, output):
+                    context.log_event(event)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load a feature's records as the input's type."""

@@ -149,7 +149,8 @@ def metaxify(
         buckets: so many static partitions; the hash of a record's id says in which one it is.
         batch_size: dynamic partitions of so many new and stale records, which an
             ``increment_partitions_sensor`` plans, launches and removes. Not for roots.
-        max_batches: how many of these partitions there are at most at one time.
+        max_batches: how many of these partitions there are at most at one time. With more than 98
+            Dagster may show assets downstream as up to date that are not.
         claim_seconds: a run holds the new and stale records that it was given, so that another run
             at the same time gets others. It extends this while it works, and gives back what is
             left at its end; a run that was killed holds records for so many seconds, or until

@@ -23,8 +23,9 @@ Orphans = Literal["keep", "delete"]
 MAX_CHUNKS: Final = 1_000
 """A step costs some 40 ms, so that more of them cost more than they spare."""
 
-MAX_BATCHES: Final = 100
-"""Enough to keep runs going; pages of Dagster's UI stay quick with some thousand partitions."""
+MAX_BATCHES: Final = 90
+"""Enough to keep runs going. Dagster looks for what is stale downstream only where there are fewer
+than a hundred partitions, of which one stays."""
 
 
 _NUMBERS: Final = ("limit", "chunk_size", "max_chunks", "buckets", "batch_size", "max_batches")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.naming import op_name
 from metaxy_dagster.options import Settings
 
+SETTLED: Final = "settled"
+"""The partition that stays where those of batches go; it stands for all that is in none of them."""
+
 
 class Partitions(Protocol):
     """How an asset's records are divided into partitions."""
@@ -22,8 +25,15 @@ class Partitions(Protocol):
     def definition(self) -> dg.PartitionsDefinition[str]:
         """The partitions, as Dagster knows them."""
 
+    @property
+    def lasting(self) -> str | None:
+        """The partition that tells of the whole feature, where the others do not last."""
+
     def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
-        """The records of a partition, as ``resolve_update(among=...)`` takes them."""
+        """The records of a partition, as ``resolve_update(among=...)`` takes them; None for all."""
+
+    def planned_elsewhere(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
+        """The ids of those records that another partition has; None for none."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +52,22 @@ class Buckets:
         digits = len(str(self.count - 1))
         return dg.StaticPartitionsDefinition([f"{n:0{digits}}" for n in range(self.count)])
 
+    @property
+    def lasting(self) -> None:
+        """None: all of them last."""
+
     def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Bucket:
         """The bucket of a partition."""
         del feature, store
         return Bucket(int(key), of=self.count)
 
+    def planned_elsewhere(self, key: str, feature: FeatureName, store: MetadataStore) -> None:
+        """None: a record is in one bucket."""
+
 
 @dataclass(frozen=True)
 class Batches:
-    """Dynamic partitions, one for each batch of records that a sensor planned.
+    """Dynamic partitions, one for each batch of records that a sensor planned, and one that stays.
 
     Attributes:
         name: name of the partitions; no other asset's have it.
@@ -68,13 +85,25 @@ class Batches:
         """Name of the plan, in the store, that holds the batches."""
         return f"partitions {self.name}"
 
+    @property
+    def lasting(self) -> str:
+        """The partition that stays."""
+        return SETTLED
+
     def members(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
-        """The ids of a partition's records.
+        """The ids of a partition's records; None for the one that stays.
 
         Raises:
             UnknownBatch: the batch is done and forgotten.
         """
-        return store.planned_ids(feature, self.plan, key)
+        return None if key == SETTLED else store.planned_ids(feature, self.plan, key)
+
+    def planned_elsewhere(self, key: str, feature: FeatureName, store: MetadataStore) -> Any:
+        """The ids of all batches, which the partition that stays leaves alone."""
+        if key != SETTLED:
+            return None
+        planned = store.planned_ids(feature, self.plan)
+        return planned if planned.height else None
 
 
 def asset_partitions(

@@ -19,9 +19,10 @@ from metaxy_dagster.errors import InvalidOptions
 from metaxy_dagster.feature_name import FeatureName, plain_value
 from metaxy_dagster.metadata import CLAIMED
 from metaxy_dagster.naming import dagster_name
-from metaxy_dagster.partitions import Batches
+from metaxy_dagster.partitions import SETTLED, Batches
 from metaxy_dagster.requests import NARROWING
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
+from metaxy_dagster.settled_partition import untold_events
 from metaxy_dagster.slices import WHERE, Slice, slice_where
 
 PARTITION_TAG: Final = "dagster/partition"
@@ -49,6 +50,10 @@ def increment_partitions_sensor(
     after their partition's run come in a new partition, and so do those that their run was not
     given: since another one held them, as soon as that one holds them no more, or since the
     launchpad said ``limit`` or ``filters``.
+
+    One partition, ``settled``, stays. Its data version is that of the whole feature, so that what
+    is downstream is known to be stale when the partition that changed is gone. Each run tells it;
+    the tick does where no run did, such as after a deletion.
 
     Args:
         asset: an asset that ``metaxify(..., batch_size=...)`` made.
@@ -144,7 +149,8 @@ def _tick(
     held = [claim for claim in store.claims(asset.feature, counted=False) if claim.live]
     owners = sorted(claim.owner for claim in held)
     state = " ".join([state_of(asset.feature, store), *sorted(running), *owners])
-    if state == context.cursor and set(registered) == set(known) and launched == set(known):
+    is_in_step = set(registered) == {*known, SETTLED} and launched == set(known)
+    if state == context.cursor and is_in_step:
         return dg.SkipReason(
             f"Nothing was done since the last tick; {len(known)} batches are open."
         )
@@ -159,6 +165,8 @@ def _tick(
         succeeded=[key for key in known if key in succeeded],
         withheld=_withheld(context.instance, asset, succeeded - running, held),
     )
+    of_asset = (asset.key, asset.feature, store, asset.part)
+    events = () if running else untold_events(context.instance, *of_asset)
     requests = [
         dg.RunRequest(run_key=key, partition_key=key, tags=tags)
         for key in found.open
@@ -168,7 +176,8 @@ def _tick(
         run_requests=requests,
         skip_reason=None if requests else _reason(found),
         cursor=state,
-        dynamic_partitions_requests=_changes(asset, registered, found.open),
+        dynamic_partitions_requests=_changes(asset, registered, [*found.open, SETTLED]),
+        asset_events=list(events),
     )
 
 

@@ -11,7 +11,7 @@ from metaxy_core.store.claims import Claim
 from metaxy_core.store.increment import Increment
 from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.slices import WHOLE, Slice
-from metaxy_dagster.slicing import resolved
+from metaxy_dagster.slicing import others, resolved
 
 NARROWING: Final = frozenset({"metaxy/limit", "metaxy/filters"})
 """What the metadata of a materialization has where a run left records out as it was asked to."""
@@ -27,6 +27,7 @@ class Request:
         force: SQL text over the stored records; those for which it holds are stale.
         among: the ids, or the bucket, of the records that are looked at.
         partition: the partition that these are.
+        lasting: the partition that tells of the whole feature, where the others do not last.
         part: the slice that these are in.
         claim: under what they are taken, so that other runs get others; None takes none.
         is_held: whether they are taken already, all of them.
@@ -37,6 +38,7 @@ class Request:
     force: str | None = None
     among: Any = None
     partition: str | None = None
+    lasting: str | None = None
     part: Slice = WHOLE
     claim: Claim | None = None
     is_held: bool = False
@@ -46,6 +48,11 @@ class Request:
         """Whether nothing is left out."""
         return self.limit is None and self.filters is None and self.among is None
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is the run of the partition that tells of the whole feature."""
+        return self.lasting is not None and self.partition == self.lasting
+
     def at_most(self, limit: int) -> Request:
         """The same, of so many records or fewer."""
         return replace(self, limit=limit if self.limit is None else min(limit, self.limit))
@@ -53,6 +60,19 @@ class Request:
     def after(self, processed: int) -> Request:
         """The same when some of the records that the limit allows were found already."""
         return self if self.limit is None else replace(self, limit=self.limit - processed)
+
+    def without(self, ids: Any, feature: FeatureName, store: MetadataStore) -> Request:
+        """The same of those new and stale records that are not among some ids.
+
+        Args:
+            ids: the ids; None for none.
+            feature: the feature.
+            store: the store.
+        """
+        if ids is None:
+            return self
+        work = resolved(store, feature, None, self.part, stale_if=self.force).ids
+        return replace(self, among=others(work, ids, feature))
 
     def resolved(self, feature: FeatureName, store: MetadataStore, samples: Any) -> Increment:
         """The increment.

@@ -21,6 +21,10 @@ CLAIM_SECONDS: Final = 600.0
 _BEATS: Final = 3
 """How often a claim is extended in its time: one or two attempts may come too late."""
 
+_PATIENCE: Final = 10.0
+"""Seconds that the end of a step waits for an attempt that is under way. It may be the garbage
+collector that ends it, in a thread which holds what the attempt waits for."""
+
 _INTERRUPTIONS: Final = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 Log = Callable[[str], None]
@@ -78,6 +82,8 @@ def begun(
 def extended(context: Any, store: MetadataStore, seconds: float | None) -> Iterator[Claim | None]:
     """The claim that the steps of a run have together, kept up while one of them works.
 
+    Whatever goes wrong with that is told in the log, and tried again.
+
     Args:
         context: of the step.
         store: the store, which has to stay open.
@@ -93,8 +99,9 @@ def extended(context: Any, store: MetadataStore, seconds: float | None) -> Itera
         while not done.wait(seconds / _BEATS):
             try:
                 store.extend_claim(claim.owner, seconds)
-            except TransientError as error:
-                context.log.warning("%s The claim is extended at the next attempt.", error)
+            except Exception as error:  # noqa: BLE001 - the next attempt may do better
+                told = error if isinstance(error, TransientError) else repr(error)
+                context.log.warning("%s The claim is extended at the next attempt.", told)
 
     heart = threading.Thread(target=beat, name="metaxy-claim", daemon=True)
     heart.start()
@@ -102,7 +109,7 @@ def extended(context: Any, store: MetadataStore, seconds: float | None) -> Itera
         yield claim
     finally:
         done.set()
-        heart.join()
+        heart.join(_PATIENCE)
 
 
 def is_held(store: MetadataStore, feature: FeatureName, claim: Claim, since: dt.datetime) -> bool:

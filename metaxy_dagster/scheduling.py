@@ -14,7 +14,7 @@ from metaxy_dagster.feature_name import FeatureName
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
 from metaxy_dagster.sensors import requests_of
-from metaxy_dagster.watched import assets_of
+from metaxy_dagster.watched import assets_of, check_runnable
 
 
 def increment_schedule(
@@ -45,7 +45,9 @@ def increment_schedule(
     Args:
         features: classes, keys, selection texts such as ``"tag:nightly"``, or assets.
         cron_schedule: when, as in ``dg.ScheduleDefinition``.
-        target: what to run: a job, an asset selection or assets. Without it the features' assets.
+        target: what to run: a job, an asset selection or assets. Without it the features' assets;
+            those with partitions only where ``partition_keys`` are given. A tick fails where that
+            leaves nothing to run.
         name: name of the schedule; made of the features where it is None.
         execution_timezone: time zone of ``cron_schedule``; UTC where it is None.
         run_tags: tags of the runs.
@@ -86,6 +88,8 @@ def increment_schedule(
         if settled:
             yield dg.SkipReason(f"Nothing was done since {listed} had nothing to do.")
         else:
+            if target is None:
+                check_runnable("increment_schedule", found, partition_keys, context)
             yield from requests_of(run_tags or {}, partition_keys)
 
     return dg.ScheduleDefinition(
@@ -93,7 +97,7 @@ def increment_schedule(
         cron_schedule=cron_schedule,
         execution_fn=evaluate,
         execution_timezone=execution_timezone,
-        target=assets_of(found) if target is None else target,
+        target=assets_of(found, partition_keys) if target is None else target,
         default_status=default_status,
         description=description or f"Brings {listed} up to date where there is work.",
         required_resource_keys={store_key},

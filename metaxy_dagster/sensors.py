@@ -15,12 +15,15 @@ from metaxy_core.errors import StoreLocked, StoreUnreachable
 from metaxy_core.store.commit_sets import CommitSet
 from metaxy_dagster.chosen import Features
 from metaxy_dagster.errors import InvalidAutomation
+from metaxy_dagster.lost_claims import held_claims, holders
 from metaxy_dagster.naming import dagster_name
 from metaxy_dagster.resource import STORE_KEY, TICK_LOCK_TIMEOUT
-from metaxy_dagster.watched import Watched, assets_of, watched
+from metaxy_dagster.watched import Watched, assets_of, check_runnable, watched
 
 CHANGED_FEATURES: Final = "metaxy/changed_features"
 CHANGED_RECORDS: Final = "metaxy/changed_records"
+LOST: Final = "metaxy/left_to"
+_OWNERS: Final = "owners of claims"  # no feature is called so
 
 Sets = Mapping[str, CommitSet]
 
@@ -43,7 +46,11 @@ def upstream_change_sensor(
     """A sensor that requests a run when commits arrive, whoever made them.
 
     A write, a delete and a rebase are changes; a rebase too, since records that waited for it may
-    be processed now. Compaction is none. A tick without a change is one query on the catalog.
+    be processed now. Compaction is none. A tick without a change is one query on the catalog, and
+    another one where there are claims.
+
+    A run that left records to another one succeeds. Where the other one then fails or is killed, a
+    tick that saw its claim before requests a run, once nobody else holds records.
 
     No change is missed and none is answered twice. The cursor holds which commits there were at the
     last request, so that late commits count and changes add up while a threshold is not reached.
@@ -57,7 +64,10 @@ def upstream_change_sensor(
         of: features to bring up to date; everything upstream of them is watched, but for what is
             named here, since the runs write it themselves.
         target: what to run: a job, an asset selection or assets. Without it the assets of ``of``,
-            or else of everything downstream of ``features``, as far as they are defined here.
+            or else of everything downstream of ``features``, as far as they are defined here. Those
+            with partitions are among them only where ``partition_keys`` are given; assets with
+            ``batch_size`` are run by an ``increment_partitions_sensor``. A tick fails where that
+            leaves nothing to run.
         name: name of the sensor; made of the features where it is None.
         minimum_records: request a run only when so many records changed since the last request.
         minimum_interval_seconds: least time between two ticks.
@@ -93,31 +103,34 @@ def upstream_change_sensor(
         try:
             with resource.open(lock_timeout=lock_timeout) as store:
                 now = _sets(store.commit_sets(*found.features))
+                held = held_claims(store, found.targets)
         except (StoreLocked, StoreUnreachable) as error:
             return dg.SkipReason(f"{error} The next tick looks again; nothing is missed.")
-        before = {k: v for k, v in _from_cursor(context).items() if k in found.features}
-        change = change_between(before, now)
-        if not now or not change.features:
-            return dg.SkipReason(_nothing_new(found, now))
-        if change.records < minimum_records and not change.elsewhere:
-            return dg.SkipReason(
-                f"{change.records} of {minimum_records} records changed since the last request, "
-                f"in {', '.join(change.features)}."
-            )
+        commits, owners = _from_cursor(context)
+        before = {k: v for k, v in commits.items() if k in found.features}
+        change, working = change_between(before, now), holders(context, owners, held)
+        reason = None if working.lost else _too_little(found, now, change, minimum_records)
+        if reason is not None:
+            if working.since == owners:
+                return dg.SkipReason(reason)
+            return dg.SensorResult(skip_reason=reason, cursor=_to_cursor(before, working.since))
+        if target is None:
+            check_runnable("upstream_change_sensor", found.targets, partition_keys, context)
         tags = {
             CHANGED_FEATURES: ", ".join(change.features),
             CHANGED_RECORDS: str(change.records),
+            **({LOST: ", ".join(working.lost)} if working.lost else {}),
             **(run_tags or {}),
         }
-        key = _run_key(now, change, context.cursor)
+        key = _run_key(now, change, context.cursor, working.lost)
         requests = requests_of(tags, partition_keys, key)
-        return dg.SensorResult(run_requests=requests, cursor=_to_cursor(now))
+        return dg.SensorResult(run_requests=requests, cursor=_to_cursor(now, working.since))
 
     watching = ", ".join(found.features)
     return dg.SensorDefinition(
         name=name or _name(found, of),
         evaluation_fn=evaluate,
-        target=assets_of(found.targets) if target is None else target,
+        target=assets_of(found.targets, partition_keys) if target is None else target,
         minimum_interval_seconds=minimum_interval_seconds,
         default_status=default_status,
         description=description or f"Requests a run when commits arrive for {watching}.",
@@ -188,32 +201,38 @@ def _sets(found: Mapping[Any, CommitSet]) -> dict[str, CommitSet]:
     return {str(key): commits for key, commits in sorted(found.items()) if commits.commits}
 
 
-def _run_key(now: Sets, change: Change, cursor: str | None) -> str:
-    """The same for the same commits.
+def _run_key(now: Sets, change: Change, cursor: str | None, lost: Sequence[str]) -> str:
+    """The same for the same commits, and the same owners that died.
 
     A store that was put back has commits that a run was requested for before, and what that run
     did is gone with the rest; so the key tells what it was put back from.
     """
-    state = _to_cursor(now) + (cursor or "" if change.elsewhere else "")
+    state = _to_cursor(now) + (cursor or "" if change.elsewhere else "") + "".join(lost)
     return hashlib.sha256(state.encode()).hexdigest()[:32]
 
 
 # --------------------------------------------------------------------------- the cursor
 
 
-def _to_cursor(now: Sets) -> str:
-    return json.dumps({name: asdict(found) for name, found in now.items()}, default=_text_of)
+def _to_cursor(now: Sets, owners: Mapping[str, str] | None = None) -> str:
+    said: dict[str, Any] = {name: asdict(found) for name, found in now.items()}
+    return json.dumps({**said, **({_OWNERS: owners} if owners else {})}, default=_text_of)
 
 
 def _text_of(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).isoformat()
 
 
-def _from_cursor(context: dg.SensorEvaluationContext) -> Sets:
-    """What the cursor holds; nothing where there is none, or one that is not ours."""
+def _from_cursor(context: dg.SensorEvaluationContext) -> tuple[Sets, dict[str, str]]:
+    """The commit sets and the owners of claims that the cursor holds.
+
+    There are none where there is no cursor, or one that is not ours.
+    """
     if context.cursor is None:
-        return {}
+        return {}, {}
     try:
+        said = json.loads(context.cursor)
+        owners = {str(owner): str(since) for owner, since in said.pop(_OWNERS, {}).items()}
         return {
             name: CommitSet(
                 newest=int(values["newest"]),
@@ -222,11 +241,11 @@ def _from_cursor(context: dg.SensorEvaluationContext) -> Sets:
                 first_at=dt.datetime.fromisoformat(values["first_at"]),
                 last_at=dt.datetime.fromisoformat(values["last_at"]),
             )
-            for name, values in json.loads(context.cursor).items()
-        }
+            for name, values in said.items()
+        }, owners
     except (ValueError, TypeError, KeyError, AttributeError):
         context.log.warning("The cursor %r is none of this sensor; it is ignored.", context.cursor)
-        return {}
+        return {}, {}
 
 
 # --------------------------------------------------------------------------- words
@@ -246,6 +265,18 @@ def _name(found: Watched, of: Features) -> str:
     if of:
         return f"upstream_changes_of_{dagster_name(*found.targets)}"
     return f"changes_of_{dagster_name(*found.features)}"
+
+
+def _too_little(found: Watched, now: Sets, change: Change, minimum_records: int) -> str | None:
+    """Why no run is requested; None where there is reason for one."""
+    if not now or not change.features:
+        return _nothing_new(found, now)
+    if change.records < minimum_records and not change.elsewhere:
+        return (
+            f"{change.records} of {minimum_records} records changed since the last request, "
+            f"in {', '.join(change.features)}."
+        )
+    return None
 
 
 def _nothing_new(found: Watched, now: Sets) -> str:

@@ -65,3 +65,20 @@ def stored_ids(store: MetadataStore, feature: FeatureName, part: Slice) -> pl.Da
 def stored_count(store: MetadataStore, feature: FeatureName, part: Slice) -> int:
     """How many records of a slice are stored."""
     return store.read(feature, filters=part.filters).count() if part else store.count(feature)
+
+
+def others(ids: pl.DataFrame, known: pl.DataFrame, feature: FeatureName) -> pl.DataFrame:
+    """Those of some records that are not among other ones.
+
+    Args:
+        ids: ids of the records.
+        known: ids of the other ones, perhaps in other types and with further columns.
+        feature: the feature.
+    """
+    return ids.join(like(known, ids), on=feature.plan.grain, how="anti") if known.height else ids
+
+
+def like(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """The columns that two frames share, in the types of the other one."""
+    shared = [name for name in other.columns if name in frame.columns]
+    return frame.select(shared).cast({name: other.schema[name] for name in shared})

@@ -13,6 +13,7 @@ from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.graph.selection import select
 from metaxy_core.keys import FeatureKey
 from metaxy_dagster.chosen import Features, chosen_features
+from metaxy_dagster.enriching import PARTITIONED
 from metaxy_dagster.errors import InvalidAutomation
 from metaxy_dagster.feature_name import FEATURE, FeatureName, feature_tag
 
@@ -55,9 +56,46 @@ def watched(call: str, features: Features, of: Features) -> Watched:
     return Watched(tuple(dict.fromkeys([*chosen.features, *above])), targets)
 
 
-def assets_of(features: Sequence[FeatureName]) -> dg.AssetSelection:
-    """The assets of features, whatever keys they have, as far as Dagster can run them."""
-    return functools.reduce(operator.or_, map(_assets_of, features)).materializable()
+def assets_of(
+    features: Sequence[FeatureName], partition_keys: Sequence[str] = ()
+) -> dg.AssetSelection:
+    """The assets of features, whatever keys they have, as far as runs can materialize them.
+
+    Args:
+        features: the features.
+        partition_keys: for which partitions there are runs; without any, assets with partitions
+            are left out.
+    """
+    found = functools.reduce(operator.or_, map(_assets_of, features)).materializable()
+    return found if partition_keys else found - dg.AssetSelection.tag(PARTITIONED, "true")
+
+
+def check_runnable(
+    call: str,
+    features: Sequence[FeatureName],
+    partition_keys: Sequence[str],
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
+) -> None:
+    """See to it that a run of features' assets does anything: Dagster runs no asset without a word.
+
+    Args:
+        call: who asks, for messages.
+        features: the features.
+        partition_keys: see ``assets_of``.
+        context: of the tick; that of a test may know no definitions.
+
+    Raises:
+        InvalidAutomation: none of the assets can be run.
+    """
+    try:
+        repository = context.repository_def
+    except dg.DagsterInvariantViolationError:
+        return
+    if repository is None:
+        return
+    selection = assets_of(features, partition_keys)
+    if not selection.resolve(repository.asset_graph, allow_missing=True):
+        raise InvalidAutomation.from_partitioned(call, features)
 
 
 def _assets_of(name: FeatureName) -> dg.AssetSelection:

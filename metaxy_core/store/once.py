@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
@@ -13,24 +12,25 @@ Made = TypeVar("Made")
 class Once(Generic[Made]):
     """Things by what decides about them; the least recently used goes first.
 
+    There is no lock: the garbage collector may end a store in the middle of a call, in the same
+    thread, and that asks again. At worst a thing is made twice.
+
     Args:
         limit: how many are kept.
     """
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
-        self._made: OrderedDict[Hashable, Made] = OrderedDict()
-        self._lock = threading.Lock()
+        self._made: dict[Hashable, Made] = {}
 
     def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What belongs to a key, made where it is not there yet."""
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
-        made = make()
-        with self._lock:
-            self._made[key] = made
-            if len(self._made) > self._limit:
-                self._made.popitem(last=False)
+        try:
+            made = self._made.pop(key)
+        except KeyError:
+            made = make()
+        self._made[key] = made
+        if len(self._made) > self._limit:
+            with suppress(RuntimeError, StopIteration):  # another thread changes it
+                self._made.pop(next(iter(self._made)), None)
         return made

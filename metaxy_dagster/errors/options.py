@@ -82,6 +82,15 @@ class InvalidAutomation(InvalidOptions):
             f"an asset selection."
         )
 
+    @classmethod
+    def from_partitioned(cls, call: str, features: Sequence[object]) -> Self:
+        """What is to be run has partitions, and it is not said which."""
+        return cls(
+            f"{call} finds no asset of {quoted(features)} that can be run without a partition. Say "
+            f"which ones with partition_keys=[...]; an asset with batch_size= is run by "
+            f"increment_partitions_sensor."
+        )
+
 
 class InvalidCheck(InvalidOptions):
     """A choice of ``feature_checks`` that does not fit the features."""

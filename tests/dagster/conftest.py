@@ -162,11 +162,12 @@ class Lab:
 
     @staticmethod
     def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-        """The metadata of an asset's materialization in a run."""
+        """The metadata of an asset's materialization in a run, of the partition that is run."""
+        partition = result.dagster_run.tags.get("dagster/partition")
         (event,) = [
             event.materialization
             for event in result.get_asset_materialization_events()
-            if event.asset_key == key
+            if event.asset_key == key and event.partition == partition
         ]
         return {name: value.value for name, value in event.metadata.items()}
 

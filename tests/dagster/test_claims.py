@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
+from metaxy_core import errors
+from metaxy_dagster import run_claims
 from metaxy_dagster.errors import InvalidOptions
 
 FOLDER = Path(__file__).parent
@@ -97,6 +100,50 @@ def test_a_claim_outlasts_its_time_while_the_work_goes_on(lab):
     lab.run(lab.video(features), transcript(features, take_long, claim_seconds=1))
 
     assert [(records, live) for _, records, live in seen] == [(2, True)]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("broken"), errors.StoreLocked("The store is held.")]
+)
+def test_a_claim_that_could_not_be_extended_is_extended_later(lab, monkeypatch, error):
+    features = lab.features()
+    seen: list[Any] = []
+    extend, left = mx.DuckDBMetadataStore.extend_claim, [error]
+
+    def fail_once(self, *arguments):
+        if left:
+            raise left.pop()
+        return extend(self, *arguments)
+
+    def take_long() -> None:
+        time.sleep(2)
+        seen.extend(claims(lab, features))
+
+    monkeypatch.setattr(mx.DuckDBMetadataStore, "extend_claim", fail_once)
+    result = lab.run(lab.video(features), transcript(features, take_long, claim_seconds=1))
+
+    assert [(records, live) for _, records, live in seen] == [(2, True)]
+    told = [each.user_message for each in lab.instance.all_logs(result.run_id)]
+    (warning,) = [each for each in told if "is extended at the next attempt." in each]
+    assert error.args[0] in warning
+
+
+def test_the_end_of_a_step_does_not_wait_forever_for_its_claim(lab, monkeypatch):
+    """The attempt waits for something that the thread holds which ends the step."""
+    monkeypatch.setattr(run_claims, "_PATIENCE", 0.1)
+    release, reached = threading.Event(), threading.Event()
+
+    def hang(self, *arguments):
+        reached.set()
+        release.wait(60)
+
+    monkeypatch.setattr(mx.DuckDBMetadataStore, "extend_claim", hang)
+    features = lab.features()
+    work = transcript(features, lambda: reached.wait(60), claim_seconds=1)
+
+    assert lab.run(lab.video(features), work).success
+    assert not release.is_set()
+    release.set()
 
 
 @pytest.mark.parametrize("claim_seconds", [600, None])

@@ -173,7 +173,8 @@ class Ticks:
 
     @property
     def partitions(self) -> list[str]:
-        return list(self.instance.get_dynamic_partitions(self.name))
+        """Those of the batches."""
+        return [*{*self.instance.get_dynamic_partitions(self.name)} - {"settled"}]
 
     def __call__(self) -> list[str]:
         said = self.sensor(

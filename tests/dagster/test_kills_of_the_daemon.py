@@ -39,7 +39,7 @@ class Watched:
     @property
     def partitions(self) -> list[str]:
         """What Dagster knows of it."""
-        return sorted(self.instance.get_dynamic_partitions("web__text__batches"))
+        return sorted({*self.instance.get_dynamic_partitions("web__text__batches")} - {"settled"})
 
     def runs(self) -> Counter[str]:
         """How many runs each partition has."""

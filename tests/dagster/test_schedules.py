@@ -132,6 +132,22 @@ def test_each_partition_has_a_run_of_its_own(lab: Any, media: SimpleNamespace) -
     assert [request.partition_key for request in requests] == ["0", "1"]
 
 
+def test_what_cannot_be_run_without_a_partition_is_told(lab: Any, media: SimpleNamespace) -> None:
+    assets = [lab.video(media), lab.transcript(media, buckets=2)]
+    schedule = mxd.increment_schedule(media.Transcript, "@daily")
+    repository = dg.Definitions(
+        assets=assets, schedules=[schedule], resources=lab.resources
+    ).get_repository_def()
+    resources = {"metaxy_store": lab.store}
+    with (
+        dg.build_schedule_context(
+            instance=lab.instance, resources=resources, repository_def=repository
+        ) as context,
+        pytest.raises(mxd.AssetError, match="without a partition"),
+    ):
+        schedule.evaluate_tick(context)
+
+
 def test_it_materializes_the_assets_of_its_features(lab: Any, media: SimpleNamespace) -> None:
     schedule = mxd.increment_schedule(
         media.Transcript,

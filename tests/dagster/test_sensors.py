@@ -235,6 +235,22 @@ def test_each_partition_of_what_is_run_has_a_run_of_its_own(
     assert first.run_key.removesuffix("-0") == second.run_key.removesuffix("-1")
 
 
+@pytest.mark.parametrize("options", [{"buckets": 2}, {"batch_size": 2}])
+def test_a_sensor_that_has_nothing_to_run_without_partitions_says_so(
+    lab: Any, write: Callable[..., None], media: SimpleNamespace, options: dict[str, int]
+) -> None:
+    assets = [lab.video(media), lab.transcript(media, **options)]
+    sensor = mxd.upstream_change_sensor(of=media.Transcript)
+    resources = {"metaxy_store": lab.store}
+    definitions = dg.Definitions(assets=assets, sensors=[sensor], resources=lab.resources)
+    write(a="1")
+    context = dg.build_sensor_context(
+        instance=lab.instance, definitions=definitions, resources=resources
+    )
+    with pytest.raises(mxd.AssetError, match=r"'example/transcript' that can be .* partition_keys"):
+        sensor.evaluate_tick(context)
+
+
 # ------------------------------------------------------------------ nothing missed, nothing twice
 
 

@@ -35,11 +35,11 @@ def studio() -> Any:
         )
 
 
-def asset_of(feature: Any) -> dg.AssetsDefinition:
+def asset_of(feature: Any, **options: Any) -> dg.AssetsDefinition:
     """An asset that does nothing, with what its feature tells."""
 
     @mxd.metaxify(feature)
-    @dg.asset(key=list(feature.spec.key.parts))
+    @dg.asset(key=list(feature.spec.key.parts), **options)
     def work() -> None: ...
 
     return work
@@ -72,6 +72,17 @@ def test_everything_upstream_of_what_is_to_be_run_is_watched(studio: SimpleNames
     sensor = mxd.upstream_change_sensor(of=studio.face)
     assert looked_at(sensor) == "studio/video, studio/crop"
     assert run_by(studio, sensor) == ["face"]
+
+
+def test_what_has_partitions_is_run_only_for_partitions_that_are_named(
+    studio: SimpleNamespace,
+) -> None:
+    buckets = asset_of(studio.face, partitions_def=dg.StaticPartitionsDefinition(["0", "1"]))
+    every = {"features": studio.video, "name": "all"}
+
+    assert run_by(studio, mxd.upstream_change_sensor(**every), buckets) == ["both", "crop"]
+    keyed = mxd.upstream_change_sensor(**every, partition_keys=["0", "1"])
+    assert run_by(studio, keyed, buckets) == ["both", "crop", "face"]
 
 
 def test_what_is_run_is_not_watched(studio: SimpleNamespace) -> None:

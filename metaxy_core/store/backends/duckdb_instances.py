@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import duckdb
@@ -23,10 +23,11 @@ class Instances:
     """Instances without data, by the settings that they were started with.
 
     Few are kept, the last ones that were given back, and none is taken over by a forked process.
+    There is no lock: the garbage collector may close a store in the middle of a call, in the same
+    thread. Each change is one operation of a list.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._process = os.getpid()
         self._idle: list[tuple[Settings, duckdb.DuckDBPyConnection]] = []
 
@@ -36,12 +37,12 @@ class Instances:
         Raises:
             ConfigError: DuckDB does not accept the settings.
         """
-        with self._lock:
-            self._forget_other_process()
-            for index, (known, connection) in enumerate(self._idle):
-                if _alike(known, settings):
-                    del self._idle[index]
-                    return connection
+        self._forget_other_process()
+        for idle in tuple(self._idle):
+            if _alike(idle[0], settings):
+                with suppress(ValueError):  # it was taken meanwhile
+                    self._idle.remove(idle)
+                    return idle[1]
         connection = connected(settings)
         define_hash(connection)
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -77,12 +78,11 @@ class Instances:
         except duckdb.Error:
             connection.close()
             return
-        with self._lock:
-            self._forget_other_process()
-            self._idle.append((dict(settings), connection))
-            spare = self._idle.pop(0)[1] if len(self._idle) > _MOST else None
-        if spare is not None:
-            spare.close()
+        self._forget_other_process()
+        self._idle.append((dict(settings), connection))
+        if len(self._idle) > _MOST:
+            with suppress(IndexError):
+                self._idle.pop(0)[1].close()
 
     def _forget_other_process(self) -> None:
         if self._process != os.getpid():

@@ -49,6 +49,10 @@ with mx.FeatureGraph().use():
         id: int
         length: int
 
+    class Digest(mx.Feature, spec=mx.FeatureSpec(key="feed/digest", deps=[Topic], **ID)):
+        id: int
+        length: int
+
 
 def samples() -> pl.DataFrame:
     """The pages that the file beside the store tells of."""
@@ -70,11 +74,22 @@ words = mxd.metaxify(Words, chunk_size=2)(measured)
 links = mxd.metaxify(Links, buckets=4)(measured)
 alert = mxd.metaxify(Alert)(measured)
 topic = mxd.metaxify(Topic, batch_size=2)(measured)
+digest = mxd.metaxify(Digest)(measured)
 
 store = mxd.MetaxyStoreResource(database=dg.EnvVar("METAXY_TEST_DATABASE"), settings={"threads": 1})
 
 defs = dg.Definitions(
-    assets=[page, summary, headline, words, links, alert, topic, mxd.external_feature(Post)],
+    assets=[
+        page,
+        summary,
+        headline,
+        words,
+        links,
+        alert,
+        topic,
+        digest,
+        mxd.external_feature(Post),
+    ],
     asset_checks=mxd.feature_checks(words, checks=["increment_empty", "ids_unique"]),
     sensors=[
         mxd.upstream_change_sensor(of=alert, name="alerts", minimum_interval_seconds=1),

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from example_project.browser import chromium, ui_of, wait_for
 from tests.dagster.live.processes import Deployment
-from tests.dagster.live.project import Alert, Headline, Links, Page, Summary, Topic, Words
+from tests.dagster.live.project import (
+    Alert,
+    Digest,
+    Headline,
+    Links,
+    Page,
+    Post,
+    Summary,
+    Topic,
+    Words,
+)
 
 
 @pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")
@@ -125,12 +136,37 @@ def test_partitions_appear_with_the_work_and_go_when_it_is_done(live: Deployment
         return [key for kind, keys in changes() if kind.startswith("DELETE") for key in keys]
 
     live.servers.wait_until("two partitions are removed", lambda: len(removed()) == 2)
-    (kind, added), *_ = changes()
-    assert (kind, sorted(removed())) == ("ADD_PARTITIONS", sorted(added))
-    assert live.partitions("feed/topic") == []
+    assert next(keys for kind, keys in changes() if kind.startswith("ADD")) == ["settled"]
+    added = [key for kind, keys in changes() if kind.startswith("ADD") for key in keys]
+    assert sorted(added) == [*sorted(removed()), "settled"]
+    assert live.partitions("feed/topic") == ["settled"]
 
     runs = live.finished(*(run for tick in live.ended_ticks("topics") for run in tick["runIds"]))
     assert [run.status for run in runs] == ["SUCCESS", "SUCCESS"]
-    assert sorted(run.tags["dagster/partition"] for run in runs) == sorted(added)
+    assert sorted(run.tags["dagster/partition"] for run in runs) == sorted(removed())
     assert [run.told["feed/topic"]["metaxy/processed"] for run in runs] == [2, 2]
     assert live.records(Topic) == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_downstream_of_partitions_that_go_staleness_agrees_with_the_store(live: Deployment) -> None:
+    def state() -> tuple[str, tuple[int, int]]:
+        return live.staleness("feed/digest")[0], live.work(Digest)
+
+    nothing = live.materialize("feed/topic", partition="settled")
+    assert nothing.told["feed/topic"]["metaxy/processed"] == 0
+    assert state() == ("MISSING", (4, 0))
+
+    live.materialize("feed/digest")
+    assert state() == ("FRESH", (0, 0))
+
+    with live.store() as store:
+        store.write(Post, pl.DataFrame({"id": [5], "etag": ["a"]}))
+    live.servers.wait_until(
+        "the batch of the change is gone",
+        lambda: live.work(Topic) == (0, 0) and live.partitions("feed/topic") == ["settled"],
+    )
+    assert state() == ("STALE", (1, 0))
+    assert live.staleness("feed/digest")[1] == [("DATA", "has a new data version")]
+
+    live.materialize("feed/digest")
+    assert state() == ("FRESH", (0, 0))
