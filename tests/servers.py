@@ -11,6 +11,7 @@ from pathlib import Path
 import metaxy_core as mx
 
 _RUN = "METAXY_TEST_RUN"
+_POSTGRES = "METAXY_TEST_POSTGRES"
 
 
 @cache
@@ -25,14 +26,20 @@ def run_folder() -> Path:
 
 @cache
 def postgres_uri() -> str:
-    """A PostgreSQL server; it is gone when the last process that asked for it has ended."""
+    """A PostgreSQL server; it is gone when the last process that started it has ended.
+
+    Processes that tests start, some of which are killed, find it in the environment.
+    """
+    if _POSTGRES in os.environ:
+        return os.environ[_POSTGRES]
     runtime = run_folder() / "runtime"
     runtime.mkdir(mode=0o700, exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # or what follows warns
     import pgserver
 
     server = pgserver.get_server(run_folder() / "postgres", cleanup_mode="delete")
-    return str(server.get_uri())
+    os.environ[_POSTGRES] = str(server.get_uri())
+    return os.environ[_POSTGRES]
 
 
 def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataStore:
