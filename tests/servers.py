@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +23,15 @@ def run_folder() -> Path:
     run = os.environ.setdefault(_RUN, own)  # for processes that tests start
     folder = Path(tempfile.gettempdir()) / f"metaxy-tests-{run[:12]}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    atexit.register(_tidy, folder)
     return folder
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what is empty: the last process that used a server has removed what it held."""
+    for place in (*folder.iterdir(), folder):
+        with suppress(OSError):
+            place.rmdir()
 
 
 @cache
