@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import shutil
 import tempfile
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -28,10 +28,9 @@ def run_folder() -> Path:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what is empty: the last process that used a server has removed what it held."""
-    for place in (*folder.iterdir(), folder):
-        with suppress(OSError):
-            place.rmdir()
+    """Remove what is left once the last process that used a server has removed its data."""
+    if not (folder / "postgres").exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
