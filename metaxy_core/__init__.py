@@ -19,6 +19,7 @@ from metaxy_core.specs.mapping import FieldsMapping
 
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
+    from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.batches import Batch
@@ -59,6 +60,7 @@ _LAZY = {
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
+    "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
 }
 
@@ -72,6 +74,7 @@ __all__ = [
     "CommitSet",
     "Config",
     "Counts",
+    "DeltaMetadataStore",
     "DuckDBMetadataStore",
     "Explanation",
     "Feature",

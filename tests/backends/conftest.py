@@ -12,6 +12,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -52,6 +53,14 @@ STORES = [
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
+        repeats=True,
+    ),
+    Store(
+        "delta",
+        lambda folder, *below: mx.DeltaMetadataStore(
+            folder / "delta", fallback=below, settings=QUICK
+        ),
+        DELTA.names,
         repeats=True,
     ),
 ]

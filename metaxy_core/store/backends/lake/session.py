@@ -1,0 +1,259 @@
+"""A lake store at the versions that one head pins, and one change that leads to the next head."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import duckdb
+import obstore
+from obstore.exceptions import AlreadyExistsError
+
+from metaxy_core.errors import WriteOvertaken
+from metaxy_core.store.backends.base import KEPT
+from metaxy_core.store.backends.duckdb_session import (
+    CATALOG,
+    Keeper,
+    kept,
+    quoted,
+    schema_of,
+    unbound,
+)
+from metaxy_core.store.backends.durations import with_durations
+from metaxy_core.store.backends.lake.columns import (
+    Columns,
+    described,
+    extended,
+    from_json,
+    keys_to_store,
+    rows_to_show,
+    rows_to_store,
+    to_json,
+)
+from metaxy_core.store.backends.lake.formats import Conflict, Format
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from obstore.store import ObjectStore
+
+    from metaxy_core.store.backends.lake.heads import Pins
+
+_COLUMNS: Final = "metaxy/columns"
+_ATTEMPTS: Final = 5
+
+
+class LakeTables:
+    """The tables of a store that DuckDB sees, each at one version.
+
+    Args:
+        format_: the format of the tables.
+        objects: the folder or bucket of the store.
+        connection: what they are registered with.
+    """
+
+    def __init__(
+        self, format_: Format, objects: ObjectStore, connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        self.format = format_
+        self._objects = objects
+        self._connection = connection
+        self._shown: dict[str, tuple[int, str]] = {}
+        self._columns: dict[str, Columns] = {}
+
+    @property
+    def frames(self) -> list[str]:
+        """What is registered."""
+        return [_raw(name) for name in self._shown]
+
+    def show(self, name: str, pin: Any) -> None:
+        """Show a table at a version."""
+        wanted = (pin["version"], pin["columns"])
+        if self._shown.get(name) == wanted:
+            return
+        dataset = self.format.scan(name, pin["version"])
+        self._connection.register(_raw(name), dataset)
+        before = self._shown.pop(name, None)
+        if before is None or before[1] != wanted[1]:
+            rows = rows_to_show(self.columns(pin), f"temp.main.{quoted(_raw(name))}")
+            self._connection.execute(f"CREATE OR REPLACE VIEW {stored(name)} AS {rows}")
+        self._shown[name] = wanted
+
+    def columns(self, pin: Any) -> Columns:
+        """The columns of a table."""
+        digest = pin["columns"]
+        if digest not in self._columns:
+            found = obstore.get(self._objects, f"{_COLUMNS}/{digest}.json").bytes()
+            self._columns[digest] = from_json(bytes(found))
+        return self._columns[digest]
+
+    def keep_columns(self, columns: Columns) -> str:
+        """Write columns down, for as long as there is a store; gives what finds them."""
+        text = to_json(columns)
+        digest = hashlib.sha256(text).hexdigest()[:32]
+        if digest not in self._columns:
+            with suppress(AlreadyExistsError):
+                obstore.put(self._objects, f"{_COLUMNS}/{digest}.json", text, mode="create")
+            self._columns[digest] = columns
+        return digest
+
+
+class LakeSession:
+    """One state of a lake store.
+
+    Args:
+        backend: the store's database.
+        connection: where it computes.
+        tables: its tables; None where there is no store yet.
+        pins: the versions that the state is made of.
+        address: where the store is, for messages.
+    """
+
+    def __init__(
+        self,
+        backend: Keeper,
+        connection: duckdb.DuckDBPyConnection,
+        tables: LakeTables | None,
+        pins: Pins,
+        address: str,
+    ) -> None:
+        self._backend = backend
+        self._connection = connection
+        self._tables = tables
+        self._address = address
+        self.pins: dict[str, Any] = dict(pins)
+        self.kept: list[ir.Table] = []
+
+    def has(self, name: str) -> bool:
+        """Whether the store has a table."""
+        return name in self.pins
+
+    def table(self, name: str) -> ir.Table | None:
+        """A table of the store."""
+        if name not in self.pins:
+            return None
+        columns = self._opened.columns(self.pins[name])
+        return unbound(_schema(self._connection, columns), name, CATALOG)
+
+    def fetch(self, sql: str) -> pa.Table:
+        """Run a query."""
+        return with_durations(self._run(sql).to_arrow_table())
+
+    def keep(self, sql: str, name: str = KEPT) -> ir.Table:
+        """Materialise a query in the in-memory database."""
+        self._show(sql)
+        table = kept(self._backend, self._connection, sql, name)
+        self.kept.append(table)
+        return table
+
+    def append(self, table: str, sql: str) -> int:
+        """Append by column name, in one version of the lake table."""
+        self._show(sql)
+        found = described(self._connection, sql)
+        pin = self.pins.get(table)
+        known = () if pin is None else self._opened.columns(pin)
+        columns = extended(known, found)
+        rows = self._run(rows_to_store(columns, found, sql)).to_arrow_table()
+        if pin is None:
+            version = self._made_anew(table, rows)
+        elif not rows.num_rows and columns == known:
+            return 0
+        else:
+            version = self._changed(
+                table, lambda version: self._opened.format.append(table, version, rows)
+            )
+            version = self._opened.format.compact(table, version)
+        self._pin(table, version, columns)
+        return int(rows.num_rows)
+
+    def replace(self, table: str, sql: str) -> None:
+        """Make a table from scratch."""
+        self._show(sql)
+        columns = described(self._connection, sql)
+        rows = self._run(rows_to_store(columns, columns, sql)).to_arrow_table()
+        self._pin(table, self._made_anew(table, rows), columns)
+
+    def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
+        """Delete by equality with a staged frame."""
+        frame = quoted(staged.get_name())
+        matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
+        counted = self._run(
+            f"SELECT count(*) FROM {stored(table)} AS t "  # noqa: S608 - quoted
+            f"WHERE EXISTS (SELECT 1 FROM {frame} AS s WHERE {matches})"
+        ).fetchone()
+        gone = int(counted[0]) if counted else 0
+        if gone:
+            known = self._opened.columns(self.pins[table])
+            keys = self._run(keys_to_store(known, columns, frame)).to_arrow_table()
+            version = self._changed(
+                table, lambda version: self._opened.format.delete(table, version, keys)
+            )
+            self._pin(table, version, known)
+        return gone
+
+    # ------------------------------------------------------------------ details
+
+    @property
+    def _opened(self) -> LakeTables:
+        if self._tables is None:
+            raise RuntimeError("there is no store yet")
+        return self._tables
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        self._show(sql)
+        return self._connection.execute(sql)
+
+    def _show(self, sql: str) -> None:
+        """Show the tables that a query may name, at their versions."""
+        for name, pin in self.pins.items():
+            if name in sql:
+                self._opened.show(name, pin)
+
+    def _pin(self, table: str, version: int, columns: Columns) -> None:
+        self.pins[table] = {"version": version, "columns": self._opened.keep_columns(columns)}
+
+    def _changed(self, table: str, change: Callable[[int], int]) -> int:
+        """Change a table that may be beyond its pinned version, by what a writer left behind."""
+        version = self.pins[table]["version"]
+        for _ in range(_ATTEMPTS):
+            try:
+                return change(version)
+            except Conflict:
+                version = self._restored(table)
+        raise WriteOvertaken.from_address(self._address)
+
+    def _made_anew(self, table: str, rows: pa.Table) -> int:
+        for _ in range(_ATTEMPTS):
+            with suppress(Conflict):
+                return self._opened.format.replace(table, rows)
+        raise WriteOvertaken.from_address(self._address)
+
+    def _restored(self, table: str) -> int:
+        pinned = self.pins[table]["version"]
+        try:
+            return self._opened.format.restore(table, pinned)
+        except Conflict:
+            return int(pinned)
+
+
+def stored(table: str) -> str:
+    """A table of the store, in SQL."""
+    return f"{CATALOG}.main.{quoted(table)}"
+
+
+def _raw(name: str) -> str:
+    return f"metaxy_lake_{name}"
+
+
+_schemas: dict[Columns, Any] = {}
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, columns: Columns) -> Any:
+    """Columns as queries give them."""
+    if columns not in _schemas:
+        values = ", ".join(f"NULL::{each.kind} AS {quoted(each.name)}" for each in columns)
+        _schemas[columns] = schema_of(connection, f"(SELECT {values})")
+    return _schemas[columns]
