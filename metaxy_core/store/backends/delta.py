@@ -116,6 +116,10 @@ class DeltaFormat:
             filesystem=SubTreeFileSystem(self._uri(table), LocalFileSystem())
         )
 
+    def forget(self, table: str) -> None:
+        """Read the log of a table anew."""
+        self._tables.pop(table, None)
+
     def close(self) -> None:
         """Forget what was opened."""
         self._tables.clear()

@@ -38,15 +38,19 @@ _CAST: Final = {
 _FUNCTIONS: Final = {
     "time": (
         "epoch_us({0})",
-        "CASE WHEN {0} = 86400000000 THEN TIME '24:00:00' "
-        "ELSE TIME '00:00:00' + to_microseconds({0}) END",
+        (
+            "CASE WHEN {0} = 86400000000 THEN TIME '24:00:00' "
+            "ELSE TIME '00:00:00' + to_microseconds({0}) END"
+        ),
     ),
     "interval": ("epoch_us({0})", "to_microseconds({0})"),
     "timestamp_ns": (
         "epoch_ns({0})",
-        f"CASE WHEN {{0}} = {_ENDLESS} THEN 'infinity'::TIMESTAMP_NS "
-        f"WHEN {{0}} = -{_ENDLESS} THEN '-infinity'::TIMESTAMP_NS "
-        f"ELSE make_timestamp_ns({{0}}) END",
+        (
+            f"CASE WHEN {{0}} = {_ENDLESS} THEN 'infinity'::TIMESTAMP_NS "
+            f"WHEN {{0}} = -{_ENDLESS} THEN '-infinity'::TIMESTAMP_NS "
+            f"ELSE make_timestamp_ns({{0}}) END"
+        ),
     ),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -52,6 +51,9 @@ class Format(Protocol):
 
     def scan(self, table: str, version: int) -> ds.Dataset:
         """The rows of a version, of which only the files that matter are opened."""
+
+    def forget(self, table: str) -> None:
+        """Others have changed a table."""
 
     def close(self) -> None:
         """Forget what was opened."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import obstore
 from obstore.exceptions import AlreadyExistsError
 
@@ -36,11 +35,13 @@ from metaxy_core.store.backends.lake.columns import (
 from metaxy_core.store.backends.lake.formats import Conflict, Format
 
 if TYPE_CHECKING:
+    import duckdb
     import ibis.expr.types as ir
     import pyarrow as pa
     from obstore.store import ObjectStore
 
     from metaxy_core.store.backends.lake.heads import Pins
+    from metaxy_core.store.backends.lake.refusals import Refusals
 
 _COLUMNS: Final = "metaxy/columns"
 _ATTEMPTS: Final = 5
@@ -61,26 +62,38 @@ class LakeTables:
         self.format = format_
         self._objects = objects
         self._connection = connection
-        self._shown: dict[str, tuple[int, str]] = {}
+        self._shown: dict[str, Any] = {}
+        self._tokens: dict[str, str] = {}
         self._columns: dict[str, Columns] = {}
 
     @property
     def frames(self) -> list[str]:
         """What is registered."""
-        return [_raw(name) for name in self._shown]
+        return [_raw(name) for name in self._tokens]
 
     def show(self, name: str, pin: Any) -> None:
         """Show a table at a version."""
-        wanted = (pin["version"], pin["columns"])
-        if self._shown.get(name) == wanted:
+        before = self._shown.get(name)
+        if before == pin:
             return
-        dataset = self.format.scan(name, pin["version"])
+        dataset = self.format.scan(name, self.seen(name, pin))
         self._connection.register(_raw(name), dataset)
-        before = self._shown.pop(name, None)
-        if before is None or before[1] != wanted[1]:
+        if before is None or before["columns"] != pin["columns"]:
+            self._shown.pop(name, None)
             rows = rows_to_show(self.columns(pin), f"temp.main.{quoted(_raw(name))}")
             self._connection.execute(f"CREATE OR REPLACE VIEW {stored(name)} AS {rows}")
-        self._shown[name] = wanted
+        self._shown[name] = pin
+
+    def seen(self, name: str, pin: Any) -> int:
+        """The version of a pin; what is known of the table is forgotten if others wrote to it."""
+        if self._tokens.get(name) != pin["token"]:
+            self.format.forget(name)
+            self.told(name, pin)
+        return int(pin["version"])
+
+    def told(self, name: str, pin: Any) -> None:
+        """A table was written here."""
+        self._tokens[name] = pin["token"]
 
     def columns(self, pin: Any) -> Columns:
         """The columns of a table."""
@@ -109,7 +122,7 @@ class LakeSession:
         connection: where it computes.
         tables: its tables; None where there is no store yet.
         pins: the versions that the state is made of.
-        address: where the store is, for messages.
+        refusals: what becomes of errors.
     """
 
     def __init__(
@@ -118,12 +131,13 @@ class LakeSession:
         connection: duckdb.DuckDBPyConnection,
         tables: LakeTables | None,
         pins: Pins,
-        address: str,
+        refusals: Refusals,
     ) -> None:
         self._backend = backend
         self._connection = connection
         self._tables = tables
-        self._address = address
+        self._told = refusals.told
+        self._address = refusals.address
         self.pins: dict[str, Any] = dict(pins)
         self.kept: list[ir.Table] = []
 
@@ -135,63 +149,61 @@ class LakeSession:
         """A table of the store."""
         if name not in self.pins:
             return None
-        columns = self._opened.columns(self.pins[name])
+        with self._told():
+            columns = self._opened.columns(self.pins[name])
         return unbound(_schema(self._connection, columns), name, CATALOG)
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query."""
-        return with_durations(self._run(sql).to_arrow_table())
+        with self._told():
+            return with_durations(self._rows(sql))
 
     def keep(self, sql: str, name: str = KEPT) -> ir.Table:
         """Materialise a query in the in-memory database."""
-        self._show(sql)
-        table = kept(self._backend, self._connection, sql, name)
+        with self._told():
+            self._show(sql)
+            table = kept(self._backend, self._connection, sql, name)
         self.kept.append(table)
         return table
 
     def append(self, table: str, sql: str) -> int:
         """Append by column name, in one version of the lake table."""
-        self._show(sql)
-        found = described(self._connection, sql)
-        pin = self.pins.get(table)
-        known = () if pin is None else self._opened.columns(pin)
-        columns = extended(known, found)
-        rows = self._run(rows_to_store(columns, found, sql)).to_arrow_table()
-        if pin is None:
-            version = self._made_anew(table, rows)
-        elif not rows.num_rows and columns == known:
-            return 0
-        else:
-            version = self._changed(
-                table, lambda version: self._opened.format.append(table, version, rows)
-            )
-            version = self._opened.format.compact(table, version)
-        self._pin(table, version, columns)
+        with self._told():
+            self._show(sql)
+            found = described(self._connection, sql)
+            pin = self.pins.get(table)
+            known = () if pin is None else self._opened.columns(pin)
+            columns = extended(known, found)
+            rows = self._rows(rows_to_store(columns, found, sql))
+            if pin is None:
+                self._make_anew(table, rows, columns)
+            elif rows.num_rows or columns != known:
+                self._append(table, rows, columns)
         return int(rows.num_rows)
 
     def replace(self, table: str, sql: str) -> None:
         """Make a table from scratch."""
-        self._show(sql)
-        columns = described(self._connection, sql)
-        rows = self._run(rows_to_store(columns, columns, sql)).to_arrow_table()
-        self._pin(table, self._made_anew(table, rows), columns)
+        with self._told():
+            self._show(sql)
+            columns = described(self._connection, sql)
+            self._make_anew(table, self._rows(rows_to_store(columns, columns, sql)), columns)
 
     def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
         """Delete by equality with a staged frame."""
         frame = quoted(staged.get_name())
         matches = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
-        counted = self._run(
-            f"SELECT count(*) FROM {stored(table)} AS t "  # noqa: S608 - quoted
+        found = (
+            f"SELECT count(*) AS rows FROM {stored(table)} AS t "  # noqa: S608 - quoted
             f"WHERE EXISTS (SELECT 1 FROM {frame} AS s WHERE {matches})"
-        ).fetchone()
-        gone = int(counted[0]) if counted else 0
-        if gone:
-            known = self._opened.columns(self.pins[table])
-            keys = self._run(keys_to_store(known, columns, frame)).to_arrow_table()
-            version = self._changed(
-                table, lambda version: self._opened.format.delete(table, version, keys)
-            )
-            self._pin(table, version, known)
+        )
+        with self._told():
+            gone = int(self._rows(found)["rows"][0].as_py())
+            if gone:
+                known = self._opened.columns(self.pins[table])
+                keys = self._rows(keys_to_store(known, columns, frame))
+                delete = self._opened.format.delete
+                version = self._changed(table, lambda version: delete(table, version, keys))
+                self._pin(table, version, known)
         return gone
 
     # ------------------------------------------------------------------ details
@@ -202,9 +214,9 @@ class LakeSession:
             raise RuntimeError("there is no store yet")
         return self._tables
 
-    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+    def _rows(self, sql: str) -> pa.Table:
         self._show(sql)
-        return self._connection.execute(sql)
+        return self._connection.execute(sql).to_arrow_table()
 
     def _show(self, sql: str) -> None:
         """Show the tables that a query may name, at their versions."""
@@ -213,22 +225,29 @@ class LakeSession:
                 self._opened.show(name, pin)
 
     def _pin(self, table: str, version: int, columns: Columns) -> None:
-        self.pins[table] = {"version": version, "columns": self._opened.keep_columns(columns)}
+        digest = self._opened.keep_columns(columns)
+        self.pins[table] = {"version": version, "columns": digest, "token": uuid.uuid4().hex}
+        self._opened.told(table, self.pins[table])
+
+    def _make_anew(self, table: str, rows: pa.Table, columns: Columns) -> None:
+        for _ in range(_ATTEMPTS):
+            with suppress(Conflict):
+                return self._pin(table, self._opened.format.replace(table, rows), columns)
+        raise WriteOvertaken.from_address(self._address)
+
+    def _append(self, table: str, rows: pa.Table, columns: Columns) -> None:
+        tables = self._opened.format
+        version = self._changed(table, lambda version: tables.append(table, version, rows))
+        self._pin(table, tables.compact(table, version), columns)
 
     def _changed(self, table: str, change: Callable[[int], int]) -> int:
         """Change a table that may be beyond its pinned version, by what a writer left behind."""
-        version = self.pins[table]["version"]
+        version = self._opened.seen(table, self.pins[table])
         for _ in range(_ATTEMPTS):
             try:
                 return change(version)
             except Conflict:
                 version = self._restored(table)
-        raise WriteOvertaken.from_address(self._address)
-
-    def _made_anew(self, table: str, rows: pa.Table) -> int:
-        for _ in range(_ATTEMPTS):
-            with suppress(Conflict):
-                return self._opened.format.replace(table, rows)
         raise WriteOvertaken.from_address(self._address)
 
     def _restored(self, table: str) -> int:
