@@ -86,8 +86,9 @@ class DeltaFormat:
     def restore(self, table: str, version: int) -> int:
         """Pin the files of a version again."""
         at = DeltaTable(self._uri(table), storage_options=self._options)
-        with _conflicts():
-            at.restore(version, commit_properties=_ONCE)
+        if at.version() != version:
+            with _conflicts():
+                at.restore(version, commit_properties=_ONCE)
         self._tables[table] = at
         return at.version()
 
