@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metaxy_core.config import Config, init
     from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
+    from metaxy_core.store.backends.iceberg import IcebergMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.batches import Batch
     from metaxy_core.store.claims import Claim, HeldClaim
@@ -62,6 +63,7 @@ _LAZY = {
     "Rebase": "metaxy_core.store.rebasing",
     "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
+    "IcebergMetadataStore": "metaxy_core.store.backends.iceberg",
 }
 
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "FieldSpec",
     "FieldsMapping",
     "HeldClaim",
+    "IcebergMetadataStore",
     "Increment",
     "Integrity",
     "Lineage",

@@ -13,6 +13,7 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -61,6 +62,14 @@ STORES = [
             folder / "delta", fallback=below, settings=QUICK
         ),
         DELTA.names,
+        repeats=True,
+    ),
+    Store(
+        "iceberg",
+        lambda folder, *below: mx.IcebergMetadataStore(
+            folder / "iceberg", fallback=below, settings=QUICK
+        ),
+        ICEBERG.names,
         repeats=True,
     ),
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ from metaxy_core import system_columns as sc
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.duckdb_session import quoted
 from metaxy_core.store.backends.lake.backend import LakeBackend
-from metaxy_core.store.backends.lake.formats import Conflict
+from metaxy_core.store.backends.lake.formats import Conflict, Erased, Version, folder
 from metaxy_core.store.backends.lake.places import Place
 from metaxy_core.store.base import MetadataStore
 
@@ -28,7 +26,6 @@ CAPABILITIES: Final = Capabilities(
     "pinned versions", "machines", "files", hashes=("md5", "xxh64"), files=True
 )
 _ONCE: Final = CommitProperties(max_commit_retries=0)
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 _COMPACT_EVERY, _MANY_FILES = 16, 32
 
 
@@ -65,17 +62,17 @@ class DeltaFormat:
             return 0
         return self._written(at, rows, mode="overwrite", schema_mode="overwrite")
 
-    def append(self, table: str, version: int, rows: pa.Table) -> int:
+    def append(self, table: str, version: Version, rows: pa.Table) -> int:
         """Append on top of a version."""
         return self._written(self._at(table, version), rows, mode="append", schema_mode="merge")
 
-    def delete(self, table: str, version: int, keys: pa.Table) -> int:
+    def delete(self, table: str, version: Version, erased: Erased) -> int:
         """Write the files anew that hold such rows."""
         at = self._at(table, version)
-        matches = (f"t.{quoted(name)} = s.{quoted(name)}" for name in keys.column_names)
+        matches = (f"t.{quoted(name)} = s.{quoted(name)}" for name in erased.keys.column_names)
         with _conflicts():
             at.merge(
-                keys,
+                erased.keys,
                 predicate=" AND ".join(matches),
                 source_alias="s",
                 target_alias="t",
@@ -83,18 +80,18 @@ class DeltaFormat:
             ).when_matched_delete().execute()
         return at.version()
 
-    def restore(self, table: str, version: int) -> int:
+    def restore(self, table: str, version: Version) -> int:
         """Pin the files of a version again."""
         at = DeltaTable(self._uri(table), storage_options=self._options)
         if at.version() != version:
             with _conflicts():
-                at.restore(version, commit_properties=_ONCE)
+                at.restore(int(version), commit_properties=_ONCE)
         self._tables[table] = at
         return at.version()
 
-    def compact(self, table: str, version: int) -> int:
+    def compact(self, table: str, version: Version) -> Version:
         """Put small files together now and then."""
-        if version % _COMPACT_EVERY:
+        if int(version) % _COMPACT_EVERY:
             return version
         at = self._at(table, version)
         if len(at.file_uris()) < _MANY_FILES:
@@ -106,7 +103,7 @@ class DeltaFormat:
             return version
         return at.version()
 
-    def scan(self, table: str, version: int) -> ds.Dataset:
+    def scan(self, table: str, version: Version) -> ds.Dataset:
         """The files of a version, with what their statistics say of the commits in them."""
         at = self._at(table, version)
         if self._place.path is None:
@@ -135,15 +132,17 @@ class DeltaFormat:
             raise Conflict
         return at.version()
 
-    def _at(self, table: str, version: int) -> DeltaTable:
+    def _at(self, table: str, version: Version) -> DeltaTable:
         known = self._tables.pop(table, None)
         if known is None or known.version() != version:
-            known = DeltaTable(self._uri(table), version=version, storage_options=self._options)
+            known = DeltaTable(
+                self._uri(table), version=int(version), storage_options=self._options
+            )
         self._tables[table] = known
         return known
 
     def _uri(self, table: str) -> str:
-        return f"{self._place.url}/tables/{_folder(table)}"
+        return f"{self._place.url}/tables/{folder(table)}"
 
 
 @contextmanager
@@ -152,13 +151,6 @@ def _conflicts() -> Iterator[None]:
         yield
     except (CommitFailedError, FileExistsError) as error:
         raise Conflict from error
-
-
-def _folder(table: str) -> str:
-    """The name of a table's folder."""
-    if _PLAIN.fullmatch(table):
-        return table
-    return f"{table[:60]}-{hashlib.sha256(table.encode()).hexdigest()[:16]}"
 
 
 def _configuration(rows: pa.Table) -> dict[str, str | None]:

@@ -1,9 +1,9 @@
 """Columns as a lake table holds them: what its format cannot keep as it is stands in other types.
 
-Whole numbers without a sign stand in the next larger type with one, and 64 bits of them in a
-decimal; times of day, durations and timestamps of nanoseconds in whole numbers; timestamps of
-seconds and milliseconds in those of microseconds; arrays in lists; every other type in text. Names
-that other programs may stumble over are replaced.
+Whole numbers of fewer than 32 bits, and those without a sign, stand in larger ones, and 64 bits of
+them without a sign in a decimal; times of day, durations and timestamps of nanoseconds in whole
+numbers; timestamps of seconds and milliseconds in those of microseconds; arrays in lists; every
+other type in text. Names that other programs may stumble over are replaced.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,119}")
 _ENDLESS: Final = 2**63 - 1
 
 _AS_THEY_ARE: Final = {
-    "boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "decimal",
+    "boolean", "integer", "bigint", "float", "double", "decimal",
     "varchar", "blob", "date", "timestamp", "timestamp with time zone",
 }  # fmt: skip
 _CAST: Final = {
-    "utinyint": "SMALLINT",
+    "tinyint": "INTEGER",
+    "smallint": "INTEGER",
+    "utinyint": "INTEGER",
     "usmallint": "INTEGER",
     "uinteger": "BIGINT",
     "ubigint": "DECIMAL(20, 0)",
@@ -72,9 +74,7 @@ class Column:
     @classmethod
     def from_name(cls, name: str, kind: str) -> Column:
         """A column under the name that a lake table has for it."""
-        is_plain = _PLAIN_NAME.fullmatch(name) is not None
-        digest = hashlib.sha256(name.lower().encode()).hexdigest()
-        return cls(name, kind, name if is_plain else f"metaxy_named_{digest[:24]}")
+        return cls(name, kind, _stored_name(name))
 
     def to_stored(self, value: str) -> str:
         """A value of any type, in SQL, as the lake table holds it."""
@@ -142,6 +142,12 @@ def keys_to_store(columns: Columns, names: Sequence[str], table: str) -> str:
     return f"SELECT DISTINCT {', '.join(values)} FROM {table} AS s"  # noqa: S608 - quoted
 
 
+def _stored_name(name: str) -> str:
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    return f"metaxy_named_{hashlib.sha256(name.lower().encode()).hexdigest()[:24]}"
+
+
 def _kept_type(kind: str) -> str:
     """What a table of DuckDB makes of the type of a query's column."""
     return "INTEGER" if kind == '"NULL"' else kind
@@ -164,7 +170,9 @@ def _has_floats(kind: Any) -> bool:
 def _is_as_it_is(kind: Any) -> bool:
     """Whether a format keeps every value of a type."""
     if kind.id in {"list", "struct", "map"}:
-        return all(_is_as_it_is(child) for _, child in _children(kind))
+        names = [name for name, _ in _children(kind)] if kind.id == "struct" else []
+        members = [child for _, child in _children(kind)]
+        return names == [*map(_stored_name, names)] and all(map(_is_as_it_is, members))
     return str(kind.id) in _AS_THEY_ARE
 
 
@@ -193,9 +201,12 @@ def _nested(value: str, kind: Any, depth: int, convert: Any) -> str:
     """A nested value whose members are converted."""
     item, children = f"metaxy_item_{depth}", _children(kind)
     if kind.id == "struct":
+        encodes = convert is _encoded
+        names = [(name, _stored_name(name)) for name, _ in children]
+        pairs = names if encodes else [(stored, shown) for shown, stored in names]
         members = (
-            f"{quoted(name)} := {convert(f'{value}.{quoted(name)}', child, depth + 1)}"
-            for name, child in children
+            f"{quoted(to)} := {convert(f'{value}.{quoted(of)}', child, depth + 1)}"
+            for (of, to), (_, child) in zip(pairs, children, strict=True)
         )
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
     if kind.id == "map":

@@ -32,12 +32,13 @@ from metaxy_core.store.backends.lake.columns import (
     rows_to_store,
     to_json,
 )
-from metaxy_core.store.backends.lake.formats import Conflict, Format
+from metaxy_core.store.backends.lake.formats import Conflict, Format, Version
 
 if TYPE_CHECKING:
     import duckdb
     import ibis.expr.types as ir
     import pyarrow as pa
+    import pyarrow.dataset as ds
     from obstore.store import ObjectStore
 
     from metaxy_core.store.backends.lake.heads import Pins
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = "metaxy/columns"
 _ATTEMPTS: Final = 5
+_ROWS, _KEYS = "metaxy_lake__rows", "metaxy_lake__keys"
 
 
 class LakeTables:
@@ -84,12 +86,13 @@ class LakeTables:
             self._connection.execute(f"CREATE OR REPLACE VIEW {stored(name)} AS {rows}")
         self._shown[name] = pin
 
-    def seen(self, name: str, pin: Any) -> int:
+    def seen(self, name: str, pin: Any) -> Version:
         """The version of a pin; what is known of the table is forgotten if others wrote to it."""
         if self._tokens.get(name) != pin["token"]:
             self.format.forget(name)
             self.told(name, pin)
-        return int(pin["version"])
+        version: Version = pin["version"]
+        return version
 
     def told(self, name: str, pin: Any) -> None:
         """A table was written here."""
@@ -112,6 +115,36 @@ class LakeTables:
                 obstore.put(self._objects, f"{_COLUMNS}/{digest}.json", text, mode="create")
             self._columns[digest] = columns
         return digest
+
+
+class ErasedRows:
+    """Rows that are to be removed, as DuckDB tells them from others.
+
+    Args:
+        connection: where it computes.
+        keys: what they have in some columns, as the lake table holds it.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, keys: pa.Table) -> None:
+        self.keys = keys
+        self._connection = connection
+
+    def left(self, rows: ds.Dataset) -> pa.Table | None:
+        """The others among some rows of the table; None if all of these stay."""
+        names = [quoted(name) for name in self.keys.column_names]
+        matches = " AND ".join(f"t.{name} = s.{name}" for name in names)
+        left = (
+            f"SELECT t.* FROM {_ROWS} AS t "  # noqa: S608 - quoted
+            f"WHERE NOT EXISTS (SELECT 1 FROM {_KEYS} AS s WHERE {matches})"
+        )
+        self._connection.register(_ROWS, rows)
+        self._connection.register(_KEYS, self.keys)
+        try:
+            found = self._connection.execute(left).to_arrow_table()
+        finally:
+            self._connection.unregister(_ROWS)
+            self._connection.unregister(_KEYS)
+        return None if found.num_rows == rows.count_rows() else found
 
 
 class LakeSession:
@@ -201,8 +234,8 @@ class LakeSession:
             if gone:
                 known = self._opened.columns(self.pins[table])
                 keys = self._rows(keys_to_store(known, columns, frame))
-                delete = self._opened.format.delete
-                version = self._changed(table, lambda version: delete(table, version, keys))
+                erased, delete = ErasedRows(self._connection, keys), self._opened.format.delete
+                version = self._changed(table, lambda version: delete(table, version, erased))
                 self._pin(table, version, known)
         return gone
 
@@ -224,7 +257,7 @@ class LakeSession:
             if name in sql:
                 self._opened.show(name, pin)
 
-    def _pin(self, table: str, version: int, columns: Columns) -> None:
+    def _pin(self, table: str, version: Version, columns: Columns) -> None:
         digest = self._opened.keep_columns(columns)
         self.pins[table] = {"version": version, "columns": digest, "token": uuid.uuid4().hex}
         self._opened.told(table, self.pins[table])
@@ -240,7 +273,7 @@ class LakeSession:
         version = self._changed(table, lambda version: tables.append(table, version, rows))
         self._pin(table, tables.compact(table, version), columns)
 
-    def _changed(self, table: str, change: Callable[[int], int]) -> int:
+    def _changed(self, table: str, change: Callable[[Version], Version]) -> Version:
         """Change a table that may be beyond its pinned version, by what a writer left behind."""
         version = self._opened.seen(table, self.pins[table])
         for _ in range(_ATTEMPTS):
@@ -250,12 +283,12 @@ class LakeSession:
                 version = self._restored(table)
         raise WriteOvertaken.from_address(self._address)
 
-    def _restored(self, table: str) -> int:
-        pinned = self.pins[table]["version"]
+    def _restored(self, table: str) -> Version:
+        pinned: Version = self.pins[table]["version"]
         try:
             return self._opened.format.restore(table, pinned)
         except Conflict:
-            return int(pinned)
+            return pinned
 
 
 def stored(table: str) -> str:

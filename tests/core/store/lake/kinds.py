@@ -7,7 +7,7 @@ from typing import Any
 
 import metaxy_core as mx
 
-KINDS = {"delta": mx.DeltaMetadataStore}
+KINDS = {"delta": mx.DeltaMetadataStore, "iceberg": mx.IcebergMetadataStore}
 
 
 def opened(kind: str, path: Path | str, **options: Any) -> mx.MetadataStore:
