@@ -11,18 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from pyiceberg.catalog.noop import NoopCatalog
-from pyiceberg.conversions import from_bytes
+from pyiceberg.conversions import from_bytes, to_bytes
 from pyiceberg.io import load_file_io
-from pyiceberg.io.pyarrow import PyArrowFileIO, _dataframe_to_data_files, schema_to_pyarrow
+from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.serializers import FromInputFile, ToOutputFile
-from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table import CommitTableResponse, Table, Transaction
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.table.metadata import TableMetadata, new_table_metadata
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.table.update import update_table_metadata
+from pyiceberg.typedef import Record
 from pyiceberg.types import LongType
 
 from metaxy_core import system_columns as sc
@@ -33,14 +37,11 @@ from metaxy_core.store.backends.lake.places import Place
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
-    from pyiceberg.manifest import DataFile
     from pyiceberg.table.update import TableRequirement, TableUpdate
 
 CAPABILITIES: Final = Capabilities("pinned versions", "machines", "files", hashes=("md5", "xxh64"))
 _MANY_FILES, _SMALL_FILE = 32, 32 * 2**20
 _PROPERTIES: Final = {
-    "write.metadata.metrics.default": "none",  # commits are what is looked for
-    f"write.metadata.metrics.column.{sc.COMMIT}": "full",
     "commit.retry.num-retries": "0",
 }
 _OPTIONS: Final = {
@@ -92,7 +93,8 @@ class PinnedMetadata(NoopCatalog):
         metadata = update_table_metadata(
             table.metadata, updates, metadata_location=table.metadata_location
         )
-        location = self._written(metadata, len(metadata.metadata_log))
+        metadata = _without_past(metadata)
+        location = self._written(metadata, getattr(metadata, "last_sequence_number", 0))
         return CommitTableResponse.model_validate(
             {"metadata": metadata, "metadata-location": location}
         )
@@ -134,7 +136,8 @@ class IcebergFormat:
         location = f"{self._place.url}/tables/{folder(table)}/{uuid.uuid4().hex[:12]}"
         at = self._catalog.made(location, rows.schema)
         if rows.num_rows:
-            at.append(rows)
+            with at.transaction() as change:
+                _append(change, at, rows)
         return self._known(table, at)
 
     def append(self, table: str, version: Version, rows: pa.Table) -> Version:
@@ -145,7 +148,8 @@ class IcebergFormat:
             if not names.issuperset(rows.column_names):
                 with change.update_schema() as schema:
                     schema.union_by_name(rows.schema)
-            change.append(rows)
+            if rows.num_rows:
+                _append(change, at, rows)
         return self._known(table, at)
 
     def delete(self, table: str, version: Version, erased: Erased) -> Version:
@@ -166,16 +170,15 @@ class IcebergFormat:
         return version
 
     def compact(self, table: str, version: Version) -> Version:
-        """Put small files together, and forget former snapshots, once there are many."""
+        """Put small files together whenever there are many more."""
         at = self._at(table, version)
-        if len(at.metadata.snapshots) < _MANY_FILES:
+        snapshot = at.current_snapshot()
+        told = snapshot.summary if snapshot is not None else None
+        if told is None or int(told["total-data-files"] or 0) % _MANY_FILES:
             return version
         small = [file for file in _files(at) if file.file_size_in_bytes < _SMALL_FILE]
         if len(small) > 1:
             _exchange(at, small, _dataset(at, small).to_table())
-        current = at.metadata.current_snapshot_id
-        former = [each.snapshot_id for each in at.metadata.snapshots if each.snapshot_id != current]
-        at.maintenance.expire_snapshots().by_ids(former).commit()
         return self._known(table, at)
 
     def scan(self, table: str, version: Version) -> ds.Dataset:
@@ -206,6 +209,18 @@ class IcebergFormat:
         return known
 
 
+def _without_past(metadata: TableMetadata) -> TableMetadata:
+    """Metadata without former snapshots: they stand in files of their own, which heads may pin."""
+    current = metadata.current_snapshot_id
+    return metadata.model_copy(
+        update={
+            "snapshots": [each for each in metadata.snapshots if each.snapshot_id == current],
+            "snapshot_log": [each for each in metadata.snapshot_log if each.snapshot_id == current],
+            "metadata_log": [],
+        }
+    )
+
+
 def _files(table: Table) -> list[DataFile]:
     return [task.file for task in table.scan().plan_files()]
 
@@ -220,7 +235,7 @@ def _dataset(table: Table, files: Sequence[DataFile]) -> ds.Dataset:
         scheme, netloc, path = PyArrowFileIO.parse_location(file.file_path)
         system = cast("PyArrowFileIO", table.io).fs_by_scheme(scheme, netloc)
         known: Any = None
-        if commits is not None and commits.field_id in file.lower_bounds:
+        if commits is not None and commits.field_id in (file.lower_bounds or {}):
             least, most = (
                 pa.scalar(from_bytes(LongType(), bounds[commits.field_id]), pa.int64())
                 for bounds in (file.lower_bounds, file.upper_bounds)
@@ -231,14 +246,43 @@ def _dataset(table: Table, files: Sequence[DataFile]) -> ds.Dataset:
     return ds.FileSystemDataset(fragments, schema, parquet, system)
 
 
+def _append(change: Transaction, table: Table, rows: pa.Table) -> None:
+    with change.update_snapshot().fast_append() as files:
+        files.append_data_file(_written(change.table_metadata, table, rows))
+
+
 def _exchange(table: Table, gone: Sequence[DataFile], rows: pa.Table) -> None:
-    """Put files with some rows in the place of others, in one snapshot."""
+    """Put a file with some rows in the place of others, in one snapshot."""
     with table.transaction() as change, change.update_snapshot().overwrite() as files:
         for file in gone:
             files.delete_data_file(file)
         if rows.num_rows:
-            for file in _dataframe_to_data_files(change.table_metadata, rows, table.io):
-                files.append_data_file(file)
+            files.append_data_file(_written(change.table_metadata, table, rows))
+
+
+def _written(metadata: TableMetadata, table: Table, rows: pa.Table) -> DataFile:
+    """A file of some rows; PyIceberg itself would lose that a list within a struct is NULL."""
+    known = schema_to_pyarrow(metadata.schema(), include_field_ids=True)
+    fields = pa.schema([known.field(name) for name in rows.column_names])
+    path = f"{metadata.location}/data/{uuid.uuid4().hex}.parquet"
+    with table.io.new_output(path).create() as stream:
+        pq.write_table(rows.cast(fields), stream, compression="zstd")
+    bounds: dict[str, Any] = {}
+    commits = rows[sc.COMMIT] if sc.COMMIT in rows.column_names else None
+    if commits is not None and commits.type == pa.int64() and not commits.null_count:
+        number, found = metadata.schema().find_field(sc.COMMIT).field_id, pc.min_max(commits)
+        bounds["lower_bounds"] = {number: to_bytes(LongType(), found["min"].as_py())}
+        bounds["upper_bounds"] = {number: to_bytes(LongType(), found["max"].as_py())}
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=rows.num_rows,
+        file_size_in_bytes=len(table.io.new_input(path)),
+        spec_id=metadata.default_spec_id,
+        **bounds,
+    )
 
 
 class IcebergMetadataStore(MetadataStore):
