@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.backends.iceberg import IcebergMetadataStore
+    from metaxy_core.store.backends.lance import LanceMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.batches import Batch
     from metaxy_core.store.claims import Claim, HeldClaim
@@ -64,6 +65,7 @@ _LAZY = {
     "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
     "IcebergMetadataStore": "metaxy_core.store.backends.iceberg",
+    "LanceMetadataStore": "metaxy_core.store.backends.lance",
 }
 
 __all__ = [
@@ -92,6 +94,7 @@ __all__ = [
     "IcebergMetadataStore",
     "Increment",
     "Integrity",
+    "LanceMetadataStore",
     "Lineage",
     "MetadataStore",
     "MetaxyError",

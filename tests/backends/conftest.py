@@ -14,6 +14,7 @@ import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
+from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -70,6 +71,14 @@ STORES = [
             folder / "iceberg", fallback=below, settings=QUICK
         ),
         ICEBERG.names,
+        repeats=True,
+    ),
+    Store(
+        "lance",
+        lambda folder, *below: mx.LanceMetadataStore(
+            folder / "lance", fallback=below, settings=QUICK
+        ),
+        LANCE.names,
         repeats=True,
     ),
 ]

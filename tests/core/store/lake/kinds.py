@@ -7,7 +7,11 @@ from typing import Any
 
 import metaxy_core as mx
 
-KINDS = {"delta": mx.DeltaMetadataStore, "iceberg": mx.IcebergMetadataStore}
+KINDS = {
+    "delta": mx.DeltaMetadataStore,
+    "iceberg": mx.IcebergMetadataStore,
+    "lance": mx.LanceMetadataStore,
+}
 
 
 def opened(kind: str, path: Path | str, **options: Any) -> mx.MetadataStore:
