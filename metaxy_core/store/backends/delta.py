@@ -110,9 +110,8 @@ class DeltaFormat:
             return at.to_pyarrow_dataset()
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-        return at.to_pyarrow_dataset(
-            filesystem=SubTreeFileSystem(self._uri(table), LocalFileSystem())
-        )
+        path = self._place.path / "tables" / folder(table)
+        return at.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(path), LocalFileSystem()))
 
     def forget(self, table: str) -> None:
         """Read the log of a table anew."""
@@ -142,7 +141,9 @@ class DeltaFormat:
         return known
 
     def _uri(self, table: str) -> str:
-        return f"{self._place.url}/tables/{folder(table)}"
+        path = self._place.path  # which may hold what means something else in a URL
+        root = self._place.url if path is None else path.as_uri()
+        return f"{root}/tables/{folder(table)}"
 
 
 @contextmanager
@@ -161,7 +162,11 @@ def _configuration(rows: pa.Table) -> dict[str, str | None]:
         if has_commits
         else {"delta.dataSkippingNumIndexedCols": "0"}
     )
-    return {"delta.checkpointInterval": "20", **statistics}
+    return {
+        "delta.checkpointInterval": "20",
+        "delta.logRetentionDuration": "interval 3650 days",  # a head may pin an old version
+        **statistics,
+    }
 
 
 class DeltaMetadataStore(MetadataStore):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from metaxy_core.errors import InvalidSetting, NotAStore, StoreUnreachable
 from metaxy_core.errors.base import shown
@@ -51,6 +52,8 @@ class Place:
                     f"{{'AWS_REGION': 'eu-central-1'}}."
                 )
         text = str(address)
+        if text.startswith("file://"):
+            text = unquote(text.removeprefix("file://"))
         if not _REMOTE.match(text):
             path = checked_path(text)
             return cls(text, str(path), path, options)

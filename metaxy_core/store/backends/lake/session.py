@@ -110,10 +110,9 @@ class LakeTables:
         """Write columns down, for as long as there is a store; gives what finds them."""
         text = to_json(columns)
         digest = hashlib.sha256(text).hexdigest()[:32]
-        if digest not in self._columns:
-            with suppress(AlreadyExistsError):
-                obstore.put(self._objects, f"{_COLUMNS}/{digest}.json", text, mode="create")
-            self._columns[digest] = columns
+        with suppress(AlreadyExistsError):
+            obstore.put(self._objects, f"{_COLUMNS}/{digest}.json", text, mode="create")
+        self._columns[digest] = columns
         return digest
 
 
@@ -258,7 +257,11 @@ class LakeSession:
                 self._opened.show(name, pin)
 
     def _pin(self, table: str, version: Version, columns: Columns) -> None:
-        digest = self._opened.keep_columns(columns)
+        before = self.pins.get(table)
+        if before is not None and self._opened.columns(before) == columns:
+            digest = before["columns"]
+        else:
+            digest = self._opened.keep_columns(columns)
         self.pins[table] = {"version": version, "columns": digest, "token": uuid.uuid4().hex}
         self._opened.told(table, self.pins[table])
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 import pyarrow as pa
@@ -245,6 +247,37 @@ def test_a_store_that_does_not_exist_is_empty_until_it_is_written(kind, tmp_path
         assert not path.exists()
         append(store.backend, "a", "SELECT 1 AS x")
     assert path.is_dir()
+
+
+@pytest.mark.parametrize("name", ["a b", "a#b", "a%20b", "a?b", "größe", "a'b", "a=b", "[a]", "~"])
+def test_a_folder_may_have_any_name(kind, name, tmp_path):
+    path = tmp_path / name / "store"
+    path.parent.mkdir()
+    for _ in range(2):
+        with opened(kind, path) as store:
+            append(store.backend, "a", "SELECT 1::BIGINT AS metaxy_commit, 'x' AS x")
+            append(store.backend, "a", "SELECT 1::BIGINT AS metaxy_commit, 'x' AS x")
+            some = store.backend.stage("some", pa.table({"x": ["y"]}))
+            with store.backend.transaction() as transaction:
+                transaction.append("a", "SELECT 2::BIGINT AS metaxy_commit, 'y' AS x")
+                assert transaction.remove("a", some, ["x"]) == 1
+    with opened(kind, f"file://{quote(str(path))}") as store:
+        assert len(rows(store.backend, "a")) == 4
+    assert [each.name for each in path.parent.iterdir()] == ["store"]
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_store_that_is_removed_and_made_again_is_whole(kind, backend, again, tmp_path):
+    for number in range(2):
+        for column in ("x", "y"):
+            append(backend, "a", f"SELECT {number} AS {column}")
+        assert sorted(rows(again().backend, "a"), key=repr) == [
+            {"x": number, "y": None},
+            {"x": None, "y": number},
+        ]
+        shutil.rmtree(tmp_path / "store")
+        with backend.snapshot() as snapshot:
+            assert not snapshot.has("a")
 
 
 def test_a_store_is_opened_for_reading(kind, backend, tmp_path):
