@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from metaxy_core import system_columns as sc
+from metaxy_core.errors import StoreUnreachable
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.duckdb_session import quoted
 from metaxy_core.store.backends.lake.backend import LakeBackend
@@ -26,6 +28,7 @@ CAPABILITIES: Final = Capabilities(
     "pinned versions", "machines", "files", hashes=("md5", "xxh64"), files=True
 )
 _ONCE: Final = CommitProperties(max_commit_retries=0)
+_MISREAD: Final = re.compile(r"[\[\]^|\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
 _COMPACT_EVERY, _MANY_FILES = 16, 32
 
 
@@ -34,6 +37,9 @@ class DeltaFormat:
 
     Args:
         place: the root of the store.
+
+    Raises:
+        StoreUnreachable: the library cannot work in such a folder.
     """
 
     kind = "delta"
@@ -41,6 +47,11 @@ class DeltaFormat:
     failures: tuple[type[Exception], ...] = (DeltaError,)
 
     def __init__(self, place: Place) -> None:
+        if place.path is not None and _MISREAD.search(str(place.path)):
+            raise StoreUnreachable(
+                f"The Delta Lake library cannot work in {place.address!r}, whose path has one of "
+                f"[ ] ^ | \\ or a percent sign before two digits; give a path without."
+            )
         self._place = place
         self._options = dict(place.options) or None
         self._tables: dict[str, DeltaTable] = {}

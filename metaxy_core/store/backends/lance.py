@@ -36,7 +36,7 @@ class LanceFormat:
 
     kind = "lance"
     capabilities = CAPABILITIES
-    failures: tuple[type[Exception], ...] = ()
+    failures: tuple[type[Exception], ...] = (RuntimeError, ValueError)
 
     def __init__(self, place: Place) -> None:
         self._place = place
