@@ -217,7 +217,7 @@ def test_a_table_may_have_any_name(backend):
 # ------------------------------------------------------------------ files
 
 
-def test_only_files_that_can_hold_a_commit_are_opened(backend):
+def test_only_files_that_can_hold_a_commit_are_opened(backend, tmp_path):
     if backend.capabilities.pruning != "files":
         pytest.skip(f"{backend.kind} does not tell what is in its files")
     for commit in range(6):
@@ -226,6 +226,13 @@ def test_only_files_that_can_hold_a_commit_are_opened(backend):
     assert files(dataset) == 6
     assert files(dataset, ds.field("metaxy_commit") > 3) == 2
     assert files(dataset, ds.field("metaxy_commit") == 3) == 1
+    (root,) = tmp_path.iterdir()
+    for fragment in dataset.get_fragments(ds.field("metaxy_commit") <= 3):
+        (found,) = root.rglob(Path(fragment.path).name)
+        found.unlink()
+    with backend.snapshot() as snapshot:
+        seen = snapshot.fetch("SELECT id FROM metaxy_store.main.a WHERE metaxy_commit > 3")
+        assert seen.num_rows == 2
 
 
 def test_many_small_files_become_one(backend, again):
