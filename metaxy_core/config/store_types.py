@@ -11,7 +11,7 @@ from metaxy_core.errors import ConfigError
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-TypeName = Literal["duckdb", "sqlite", "postgres"]
+TypeName = Literal["duckdb", "sqlite", "postgres", "delta", "iceberg", "lance"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class StoreType:
 
 
 _BACKENDS: Final = "metaxy_core.store.backends"
+_LAKE: Final = ("settings", "storage_options")
 
 STORE_TYPES: Final[dict[str, StoreType]] = {
     "duckdb": StoreType(f"{_BACKENDS}.duckdb", "DuckDBMetadataStore", "path", ("settings",)),
@@ -66,4 +67,7 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
         ("schema", "parameters"),
         extra="postgres",
     ),
+    "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
+    "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),
+    "lance": StoreType(f"{_BACKENDS}.lance", "LanceMetadataStore", "path", _LAKE, "lance"),
 }

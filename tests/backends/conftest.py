@@ -12,6 +12,9 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
+from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
 from tests.servers import postgres_in
@@ -63,6 +66,30 @@ STORES = [
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
+        repeats=True,
+    ),
+    Store(
+        "delta",
+        lambda folder, *below: mx.DeltaMetadataStore(
+            folder / "delta", fallback=below, settings=QUICK
+        ),
+        DELTA.names,
+        repeats=True,
+    ),
+    Store(
+        "iceberg",
+        lambda folder, *below: mx.IcebergMetadataStore(
+            folder / "iceberg", fallback=below, settings=QUICK
+        ),
+        ICEBERG.names,
+        repeats=True,
+    ),
+    Store(
+        "lance",
+        lambda folder, *below: mx.LanceMetadataStore(
+            folder / "lance", fallback=below, settings=QUICK
+        ),
+        LANCE.names,
         repeats=True,
     ),
 ]

@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
+from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
+from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
 
 PAGE = Path(__file__).parents[2] / "docs" / "stores.md"
-KINDS: dict[str, Capabilities] = {"duckdb": IN_FILE, "sqlite": SQLITE, "postgres": POSTGRES}
+KINDS: dict[str, Capabilities] = {
+    "duckdb": IN_FILE,
+    "sqlite": SQLITE,
+    "postgres": POSTGRES,
+    "delta": DELTA,
+    "iceberg": ICEBERG,
+    "lance": LANCE,
+}
 
 
 def matrix() -> str:
