@@ -46,7 +46,7 @@ class StoreConfig(BaseModel):
         storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
         lock_timeout: seconds to wait for other writers.
-        settings: settings of DuckDB, which computes for lakes too, such as ``memory_limit = "1GB"``.
+        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``.
         fallback: names of the stores whose records are seen below the own ones, nearest first; one
             name needs no list. A variable separates them with commas.
         hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
