@@ -46,6 +46,11 @@ class Picture:
     act: Callable[[Page], None] | None = None
 
 
+def show_edges(page: Page) -> None:
+    """Wait until the assets are joined by lines, which are drawn last."""
+    page.locator("svg path[fill='none']").nth(EDGES).wait_for(state="attached")
+
+
 def show_metadata(page: Page) -> None:
     """Bring what the last materialization told to the top."""
     heading = page.get_by_text("Metadata", exact=True).first
@@ -93,15 +98,18 @@ ops:
 """
 """What the launchpad shows."""
 
+EDGES: Final = 10
+"""The example has more lines between its assets than this."""
+
 PICTURES: Final = (
-    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}"),
+    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}", show_edges),
     Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new", show_metadata),
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
     Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
     Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
-    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
+    Picture("dagster-checks", "/assets/{asset}?view=checks", "increment_empty"),
     Picture("dagster-sensor", f"{LOCATION}/sensors/{{sensor}}", "Cursor", show_ticks),
 )
 
@@ -146,11 +154,11 @@ def have_ticked(dagster: Dagster) -> bool:
 def names_in(dagster: Dagster) -> dict[str, str]:
     """What the placeholders in pictures stand for, as far as the example has it.
 
-    ``asset`` and its ``name`` are given above; ``buckets``, ``batches`` and ``checked`` are the
-    first assets with partitions that are fixed, with partitions that come and go, and with checks;
-    ``sensor`` is the one that requested most runs.
+    ``asset`` and its ``name`` are given above; ``buckets`` and ``batches`` are the first assets
+    with partitions that are fixed, and with partitions that come and go; ``sensor`` is the one
+    that requested most runs.
     """
-    fields = "assetKey { path } partitionDefinition { type } hasAssetChecks"
+    fields = "assetKey { path } partitionDefinition { type }"
     found = dagster.repository(f"assetNodes {{ {fields} }} {_SENSORS}")
     names = {"asset": ASSET, "name": ASSET.split("/")[-1]}
     for node in found["assetNodes"]:
@@ -158,8 +166,6 @@ def names_in(dagster: Dagster) -> dict[str, str]:
         kind = (node["partitionDefinition"] or {}).get("type")
         if kind in _PARTITIONS:
             names.setdefault(_PARTITIONS[kind], key)
-        if node["hasAssetChecks"]:
-            names.setdefault("checked", key)
     requested = {
         sensor["name"]: sum(len(tick["runIds"]) for tick in dagster.ticks(sensor["name"]))
         for sensor in found["sensors"]
