@@ -122,7 +122,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             database=str(store.address(config.root, setting)),
             read_only=store.read_only,
             lock_timeout=store.lock_timeout,
-            settings=store.engine_settings(setting),
+            settings=store.options(setting).get("settings", {}),
             hash=store.hash,
         )
 
