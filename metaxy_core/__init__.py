@@ -19,7 +19,12 @@ from metaxy_core.specs.mapping import FieldsMapping
 
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
+    from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
+    from metaxy_core.store.backends.iceberg import IcebergMetadataStore
+    from metaxy_core.store.backends.lance import LanceMetadataStore
+    from metaxy_core.store.backends.postgres import PostgresMetadataStore
+    from metaxy_core.store.backends.sqlite import SQLiteMetadataStore
     from metaxy_core.store.base import MetadataStore
     from metaxy_core.store.batches import Batch
     from metaxy_core.store.claims import Claim, HeldClaim
@@ -59,7 +64,12 @@ _LAZY = {
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
+    "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
+    "PostgresMetadataStore": "metaxy_core.store.backends.postgres",
+    "SQLiteMetadataStore": "metaxy_core.store.backends.sqlite",
+    "IcebergMetadataStore": "metaxy_core.store.backends.iceberg",
+    "LanceMetadataStore": "metaxy_core.store.backends.lance",
 }
 
 __all__ = [
@@ -72,6 +82,7 @@ __all__ = [
     "CommitSet",
     "Config",
     "Counts",
+    "DeltaMetadataStore",
     "DuckDBMetadataStore",
     "Explanation",
     "Feature",
@@ -84,8 +95,10 @@ __all__ = [
     "FieldSpec",
     "FieldsMapping",
     "HeldClaim",
+    "IcebergMetadataStore",
     "Increment",
     "Integrity",
+    "LanceMetadataStore",
     "Lineage",
     "MetadataStore",
     "MetaxyError",
@@ -93,8 +106,10 @@ __all__ = [
     "Plan",
     "PlanTotal",
     "PlannedFeature",
+    "PostgresMetadataStore",
     "Progress",
     "Rebase",
+    "SQLiteMetadataStore",
     "Same",
     "TransientError",
     "aggregation",

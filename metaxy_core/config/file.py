@@ -79,7 +79,8 @@ def explained(
         return UnknownSetting.from_known(parts[-1], setting, where, known(parts))
     if problem["type"] == "missing":
         return InvalidSetting(f"Setting {setting!r} in {where} is missing; add it.")
-    return InvalidSetting(f"Setting {setting!r} in {where} cannot be used: {problem['msg']}.")
+    reason = problem["msg"].removeprefix("Value error, ")
+    return InvalidSetting(f"Setting {setting!r} in {where} cannot be used: {reason}.")
 
 
 def _source(

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from metaxy_core.config.environment import from_environment, to_names
+from metaxy_core.config.store_types import STORE_TYPES, TypeName
 from metaxy_core.errors import InvalidSetting
 from metaxy_core.errors.base import shown
 
@@ -18,17 +26,27 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 _NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
+_OPTIONS: Final = ("path", "dsn", "schema", "parameters", "settings", "storage_options")
+"""What only some types of stores have."""
+
+Values = dict[str, str | int | float | bool]
 
 
 class StoreConfig(BaseModel):
     """One store.
 
     Attributes:
-        type: the database engine.
-        path: the file, relative to the folder of metaxy.toml, or ``:memory:``.
+        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``delta``, ``iceberg`` or
+            ``lance``.
+        path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
+            or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
+        dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``.
+        db_schema: the schema that holds a PostgreSQL store; ``schema`` in the file.
+        parameters: further parameters of a connection, such as ``sslmode = "verify-full"``.
+        storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
-        lock_timeout: seconds to wait for another process.
-        settings: settings of the engine, such as ``memory_limit = "1GB"``.
+        lock_timeout: seconds to wait for other writers.
+        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``.
         fallback: names of the stores whose records are seen below the own ones, nearest first; one
             name needs no list. A variable separates them with commas.
         hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
@@ -38,15 +56,37 @@ class StoreConfig(BaseModel):
     store is opened.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    type: Literal["duckdb"] = "duckdb"
-    path: str
+    type: TypeName = "duckdb"
+    path: str | None = None
+    dsn: SecretStr | None = None
+    db_schema: str | None = Field(default=None, alias="schema")
+    parameters: Values = Field(default_factory=dict, repr=False)
+    storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     read_only: bool = False
     lock_timeout: float = Field(default=60.0, ge=0)
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict, repr=False)
+    settings: Values = Field(default_factory=dict, repr=False)
     fallback: Annotated[tuple[str, ...], NoDecode, BeforeValidator(to_names)] = ()
     hash: Literal["md5", "xxh64"] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        """A store has the settings of its type, and says where it is."""
+        kind = STORE_TYPES[self.type]
+        given = {name for name in _OPTIONS if self._option(name)}
+        foreign = sorted(given - {kind.place, *kind.options})
+        if foreign:
+            known = ", ".join((kind.place, *kind.options))
+            raise ValueError(
+                f"a store of type {self.type!r} has no {', '.join(foreign)}; it has {known}"
+            )
+        if self._option(kind.place) is None:
+            raise ValueError(f"a store of type {self.type!r} needs {kind.place}")
+        return self
+
+    def _option(self, name: str) -> Any:
+        return getattr(self, "db_schema" if name == "schema" else name)
 
     def open(
         self, root: Path, fallback: Sequence[MetadataStore] = (), setting: str = "stores"
@@ -60,20 +100,20 @@ class StoreConfig(BaseModel):
 
         Raises:
             MissingVariable: a text names a variable that is not set.
+            ConfigError: what a store of this type needs is not installed.
         """
-        from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
-
-        return DuckDBMetadataStore(
+        return STORE_TYPES[self.type].opened(
+            self.type,
             self.address(root, setting),
             read_only=self.read_only,
             lock_timeout=self.lock_timeout,
-            settings=self.engine_settings(setting),
             fallback=fallback,
             hash=self.hash,
+            **self.options(setting),
         )
 
-    def engine_settings(self, setting: str = "stores") -> dict[str, str | int | float | bool]:
-        """The settings of the database, with the variables that they name filled in.
+    def options(self, setting: str = "stores") -> dict[str, Any]:
+        """What is given of the settings that only some stores have, with variables filled in.
 
         Args:
             setting: where this stands in the configuration, for messages.
@@ -81,23 +121,35 @@ class StoreConfig(BaseModel):
         Raises:
             MissingVariable: one names a variable that is not set.
         """
-        return {
-            name: from_environment(value, f"{setting}.settings.{name}")
-            for name, value in self.settings.items()
-        }
+        found: dict[str, Any] = {}
+        for name in STORE_TYPES[self.type].options:
+            value = self._option(name)
+            if isinstance(value, dict):
+                found[name] = {
+                    key: from_environment(each, f"{setting}.{name}.{key}")
+                    for key, each in value.items()
+                }
+            elif value is not None:
+                found[name] = from_environment(value, f"{setting}.{name}")
+        return found
 
     def address(self, root: Path, setting: str = "stores") -> str | Path:
-        """The path from the root; one that is no path of a file is left for the store to refuse.
+        """Where the store is.
+
+        Of a file it is the path from the root; one that is no path of a file is left for the store
+        to refuse.
 
         Args:
             root: where a relative path starts.
             setting: where this stands in the configuration, for messages.
 
         Raises:
-            MissingVariable: the path names a variable that is not set.
+            MissingVariable: it names a variable that is not set.
             InvalidSetting: the path begins with a home folder that there is not.
         """
-        path = from_environment(self.path, f"{setting}.path")
+        if self.dsn is not None:
+            return from_environment(self.dsn.get_secret_value(), f"{setting}.dsn")
+        path = from_environment(self.path or "", f"{setting}.path")
         if _NO_FILE.match(path) or not path:
             return path
         try:

@@ -72,6 +72,7 @@ from metaxy_core.errors.stores import (
     StoreUnreachable,
     UnknownBatch,
     UnknownSnapshot,
+    WriteOvertaken,
 )
 
 __all__ = [
@@ -136,5 +137,6 @@ __all__ = [
     "UnmappedField",
     "UnsupportedFrame",
     "ValueOutOfRange",
+    "WriteOvertaken",
     "WrongColumnType",
 ]

@@ -14,6 +14,11 @@ class TransientError(MetaxyError):
     """A condition that may pass by itself; the same call may be made again."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, without a query and hints below it."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def listing(values: Iterable[object], limit: int = 5) -> str:
     """The first few values, and how many more there are."""
     shown = [str(value) for value in values]

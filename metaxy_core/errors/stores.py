@@ -16,6 +16,17 @@ class StoreLocked(StoreError, TransientError):
     """Another process holds the store longer than we were told to wait."""
 
 
+class WriteOvertaken(StoreError, TransientError):
+    """A change was not made, since another writer took this one for gone."""
+
+    @classmethod
+    def from_address(cls, address: str) -> Self:
+        return cls(
+            f"The change of {address!r} was not made: this process gave no sign of life for too "
+            f"long, and another writer took over. Run it again."
+        )
+
+
 class StoreClosed(StoreError):
     """The store was closed before a result was fetched."""
 

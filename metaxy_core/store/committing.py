@@ -146,6 +146,8 @@ class Committing:
                 key = ("write", plan, batch.frame.raw, staged.schema())
                 sql = self._backend.sql(partial(batch.frame.rows, staged), key)
                 rows = transaction.append(plan.definition.table, sql)
+                if stored is None:
+                    transaction.index(plan.definition.table, plan.id_columns)
         finally:
             if staged is not None:
                 self._backend.drop(staged)
@@ -191,7 +193,10 @@ class Committing:
             name = sc.parents_table(plan.definition.table)
             superseded = self._own_records(transaction, name, covered, plan.grain)
             rows = stamped(covered, number)
+            is_first = not transaction.has(name)
             transaction.append(name, self._backend.sql(lambda: rows))
+            if is_first:
+                transaction.index(name, plan.grain)
             checksum = self._checksum(transaction, plan, covered)
             return superseded + replaced, deleted, checksum
         finally:

@@ -29,7 +29,7 @@ class StoreHash:
 
     def __init__(self, backend: Backend, wanted: str | None) -> None:
         self._backend = backend
-        self._known = backend.hashes if isinstance(backend, ChoosesHash) else (MD5,)
+        self._known = backend.capabilities.hashes
         self._algorithm: str | None = None
         self._checked: set[int] = set()
         if wanted is not None:

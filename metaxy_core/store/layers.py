@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from metaxy_core.engine.hashing import MD5
 from metaxy_core.errors import InvalidFallback
 from metaxy_core.store.backends.base import (
     KEPT,
@@ -27,6 +26,8 @@ from metaxy_core.store.backends.base import (
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+    from metaxy_core.store.backends.capabilities import Capabilities
 
 SHIFT: Final = 2**40
 
@@ -95,6 +96,10 @@ class LayeredTransaction(LayeredSnapshot):
         self.unions.clear()
         return self.own.append(table, sql)
 
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Make rows of the store itself quick to find."""
+        self.own.index(table, columns)
+
     def replace(self, table: str, sql: str) -> None:
         """Make a table of the store itself anew."""
         self.own.replace(table, sql)
@@ -156,9 +161,9 @@ class LayeredBackend:
         return self._primary.turn
 
     @property
-    def hashes(self) -> tuple[str, ...]:
-        """The hash algorithms that the store itself can have."""
-        return self._primary.hashes if isinstance(self._primary, ChoosesHash) else (MD5,)
+    def capabilities(self) -> Capabilities:
+        """What the store itself can do."""
+        return self._primary.capabilities
 
     def use_hash(self, algorithm: str) -> None:
         """Compute versions with this algorithm."""

@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
+from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
+from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
+from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
+from tests.servers import postgres_in
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -29,7 +36,8 @@ class Store:
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
             the store.
-        repeats: the engine runs under another name already, so that it is for slow runs only.
+        repeats: the engine's expressions run in another store already, so that it is for slow runs
+            only; what a store keeps, and random histories, are tested in every run.
     """
 
     name: str
@@ -46,11 +54,42 @@ STORES = [
         lambda folder, *below: mx.DuckDBMetadataStore(
             folder / "metadata.duckdb", fallback=below, settings=QUICK
         ),
-        frozenset({"durable", "processes", "files"}),
+        IN_FILE.names,
     ),
+    Store(
+        "sqlite",
+        lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
+        SQLITE.names,
+        repeats=True,
+    ),
+    Store("postgres", postgres_in, POSTGRES.names, repeats=True),
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
+        repeats=True,
+    ),
+    Store(
+        "delta",
+        lambda folder, *below: mx.DeltaMetadataStore(
+            folder / "delta", fallback=below, settings=QUICK
+        ),
+        DELTA.names,
+        repeats=True,
+    ),
+    Store(
+        "iceberg",
+        lambda folder, *below: mx.IcebergMetadataStore(
+            folder / "iceberg", fallback=below, settings=QUICK
+        ),
+        ICEBERG.names,
+        repeats=True,
+    ),
+    Store(
+        "lance",
+        lambda folder, *below: mx.LanceMetadataStore(
+            folder / "lance", fallback=below, settings=QUICK
+        ),
+        LANCE.names,
         repeats=True,
     ),
 ]

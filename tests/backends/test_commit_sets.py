@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import metaxy_core as mx
 from metaxy_core import errors
 from metaxy_core.store.commit_sets import CommitSet
 from metaxy_core.store.tables import COMMITS
+from tests.backends.backups import Backup
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -139,11 +139,10 @@ def test_a_store_that_was_put_back_does_not_continue_with_as_many_commits(
     project: Project, video: FeatureClass, opened: Callable[[], mx.MetadataStore], tmp_path: Path
 ) -> None:
     project.store.write(video, project.samples(v1="a"))
-    (store,) = tmp_path.glob("*.duckdb")
-    shutil.copyfile(store, tmp_path / "backup")
+    backup = Backup(tmp_path)
     project.store.write(video, project.samples(v1="b"))
     before = found(project, video)
-    shutil.copyfile(tmp_path / "backup", store)
+    backup.put_back()
     opened().write(video, project.samples(v1="c"))
     after = found(project, video)
     assert (after.newest, after.commits, after.records) == (2, 2, 2)

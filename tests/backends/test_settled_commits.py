@@ -6,7 +6,6 @@ table notices, and nobody else does.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.store.settling import Limits
 from metaxy_core.store.tables import COMMITS, SETTLED
+from tests.backends.backups import Backup
 from tests.backends.limits import limited
 
 if TYPE_CHECKING:
@@ -379,12 +379,10 @@ def test_a_store_that_is_replaced_by_another_is_read_anew(
     project: Project, videos: type, copy: type, opened: Opened, tmp_path: Path
 ) -> None:
     """The copy has as many commits as what it replaces, but others."""
-    (store,) = tmp_path.glob("*.duckdb")
-    backup = tmp_path / "backup"
-    shutil.copyfile(store, backup)
+    backup = Backup(tmp_path)
     project.store.write(videos, project.samples(v1="b"))
     assert project.counts(copy) == mx.Counts(stale=1)
-    shutil.copyfile(backup, store)
+    backup.put_back()
     opened().delete(videos, filters="id = 'v2'")
     assert project.counts(copy) == mx.Counts(orphaned=1)
 

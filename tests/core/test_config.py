@@ -197,7 +197,7 @@ def test_an_unknown_setting_in_a_nested_variable_is_refused_by_its_name(write, m
 
 def test_a_store_without_a_path_is_refused(write):
     write("metaxy.toml", "[stores.default]\ntype = 'duckdb'")
-    with pytest.raises(InvalidSetting, match=r"'stores\.default\.path' in .* is missing"):
+    with pytest.raises(InvalidSetting, match=r"'stores\.default' in .* 'duckdb' needs path\."):
         mx.Config.load()
 
 

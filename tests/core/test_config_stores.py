@@ -14,6 +14,7 @@ from metaxy_core.errors import (
     FallbackCircle,
     InvalidSetting,
     MissingVariable,
+    StoreUnreachable,
     UnknownSetting,
     UnknownStore,
 )
@@ -215,3 +216,39 @@ def test_values_of_the_wrong_type_are_not_printed(load, settings):
     assert "stores.default.settings" in str(caught.value)
     for error in chain_of(caught.value):
         assert "hush" not in f"{error!r} {error}"
+
+
+# ------------------------------------------------------------------ types
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("type = 'postgres'", "type 'postgres' needs dsn"),
+        ("type = 'sqlite'", "type 'sqlite' needs path"),
+        ("type = 'sqlite'\npath = 'a'\nschema = 'b'", "has no schema; it has path"),
+        ("type = 'postgres'\ndsn = 'a'\npath = 'b'", "no path; it has dsn, schema, parameters"),
+    ],
+)
+def test_a_store_has_the_settings_of_its_type(load, lines, problem):
+    with pytest.raises(InvalidSetting, match=problem):
+        load(f"[stores.default]\n{lines}")
+
+
+def test_a_store_in_sqlite_is_opened_from_its_path(load, tmp_path):
+    config = load("[stores.default]\ntype = 'sqlite'\npath = 'metadata.sqlite'")
+    with config.open_store() as store:
+        assert (store.kind, store.address) == ("sqlite", str(tmp_path / "metadata.sqlite"))
+
+
+def test_the_password_of_a_dsn_is_never_shown(load, monkeypatch):
+    dsn = "postgresql://ann:${PASSWORD_OF_ANN}@localhost:1/films"
+    config = load(f"[stores.default]\ntype = 'postgres'\ndsn = '{dsn}'\nschema = 'mine'")
+    monkeypatch.setenv("PASSWORD_OF_ANN", "s3cret")
+    with config.open_store() as store:
+        assert store.address == "postgresql://localhost:1/films schema mine"
+        with pytest.raises(StoreUnreachable) as refused:
+            store.commits("a")
+        said = f"{config!r} {store!r} {refused.value} {refused.value.__cause__!r}"
+    assert "s3cret" not in said
+    assert "refused" in str(refused.value)

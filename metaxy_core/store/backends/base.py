@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from metaxy_core.store.backends.capabilities import Capabilities
+
 KEPT = "metaxy_kept"
 """What the names of kept tables begin with."""
 
@@ -48,6 +50,9 @@ class Transaction(Snapshot, Protocol):
         The table is made where it is missing, and so are columns that only the query has.
         """
 
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Make rows of a table quick to find by some columns, where the database has a means."""
+
     def replace(self, table: str, sql: str) -> None:
         """Make a table anew from a query's rows and columns, whatever it was before."""
 
@@ -67,6 +72,10 @@ class Backend(Protocol):
         """Name of the database engine."""
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beyond what every store does."""
+
+    @property
     def turn(self) -> AbstractContextManager[object]:
         """Held by a thread for the length of one call on the store; may be taken again."""
 
@@ -84,7 +93,7 @@ class Backend(Protocol):
         """Refuse, as ``transaction`` would, where the database was opened for reading only."""
 
     def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
-        """The SQL of an expression; built once per key where one is given."""
+        """The SQL of an expression, a ``Statement``; built once per key where one is given."""
 
     def stage(self, name: str, frame: pa.Table) -> ir.Table:
         """Make a frame readable inside snapshots and transactions, until ``drop``."""
@@ -126,12 +135,7 @@ class SnapshotBeside(Protocol):
 
 @runtime_checkable
 class ChoosesHash(Protocol):
-    """A database that can compute versions with one of several hash algorithms.
-
-    One that does not say so has md5.
-    """
-
-    hashes: tuple[str, ...]
+    """A database that can compute versions with several hash algorithms; others have md5."""
 
     def use_hash(self, algorithm: str) -> None:
         """Compute ``metaxy_hash`` with an algorithm from here on, in an open snapshot too."""

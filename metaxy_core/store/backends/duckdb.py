@@ -7,44 +7,32 @@ transaction, so that another process waits for milliseconds and not for the leng
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import tempfile
-import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
-from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import (
     InvalidFallback,
     ReadOnlyStore,
-    StoreClosed,
     ValueOutOfRange,
 )
+from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.addresses import checked_path, checked_timeout
 from metaxy_core.store.backends.base import Backend
-from metaxy_core.store.backends.duckdb_hashes import choose_hash
-from metaxy_core.store.backends.duckdb_instances import INSTANCES
-from metaxy_core.store.backends.duckdb_refusals import locked, refusal
-from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted, unbound
-from metaxy_core.store.backends.duckdb_settings import first_line
-from metaxy_core.store.backends.durations import with_durations
+from metaxy_core.store.backends.capabilities import IN_FILE, IN_MEMORY
+from metaxy_core.store.backends.duckdb_memory import DuckDBMemory
+from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession
+from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.base import MetadataStore
-from metaxy_core.store.once import Once
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 MEMORY = ":memory:"
+ENGINE = "DuckDB"
 _LOCKED = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 _ROW_GROUP = 122_880
@@ -54,10 +42,7 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-_compiled = Once[str]()
-
-
-class DuckDBBackend:
+class DuckDBBackend(DuckDBMemory):
     """A DuckDB database.
 
     Args:
@@ -68,7 +53,6 @@ class DuckDBBackend:
     """
 
     kind = "duckdb"
-    hashes = (MD5, XXH64)
 
     def __init__(
         self,
@@ -78,25 +62,16 @@ class DuckDBBackend:
         lock_timeout: float,
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
-        self.address = str(database)
-        self.path = None if self.address == MEMORY else checked_path(self.address)
+        address = str(database)
+        self.path = None if address == MEMORY else checked_path(address)
+        self.capabilities = IN_MEMORY if self.path is None else IN_FILE
         self._read_only = read_only
         self._lock_timeout = checked_timeout(lock_timeout)
-        self.turn = threading.RLock()
-        self._kept: set[str] = set()
-        self._forgotten: deque[str] = deque()
-        self._is_busy = False
+        super().__init__(address, settings)
         self._joined: dict[DuckDBBackend, str] = {}
-        defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._settings = {**defaults, **settings}
-        self._staged: set[str] = set()
-        self._connection: duckdb.DuckDBPyConnection | None = INSTANCES.take(self._settings)
         if self.path is None:
-            self._connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
-
-    def use_hash(self, algorithm: str) -> None:
-        """Compute versions with one of ``hashes``; a transaction that fails leaves it so."""
-        choose_hash(self.connection, algorithm)
+            self.connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
+            self.catalogs = (CATALOG,)
 
     def join(self, other: Backend) -> bool:
         """Attach another DuckDB file with every snapshot and transaction, for reading.
@@ -135,32 +110,6 @@ class DuckDBBackend:
                 f"open it without to write."
             )
 
-    def close(self) -> None:
-        """Close the connection; kept increments are gone."""
-        with self.turn:
-            connection, self._connection = self._connection, None
-            if connection is None:
-                return
-            if self._is_busy:  # in the middle of a call
-                connection.close()
-                return
-            INSTANCES.give_back(
-                self._settings,
-                connection,
-                tables=self._kept,
-                frames=self._staged,
-                catalogs=[CATALOG] if self.path is None else [],
-            )
-
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """The in-memory connection."""
-        if self._connection is None:
-            raise StoreClosed(
-                f"The store {self.address!r} is closed; fetch results before its `with` block ends."
-            )
-        return self._connection
-
     @contextmanager
     def _begun(self) -> Iterator[DuckDBSession]:
         self._drop_forgotten()
@@ -173,26 +122,10 @@ class DuckDBBackend:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
             if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
-                raise refusal(self.address, error, read_only=False) from error
+                raise refusal(ENGINE, self.address, error, read_only=False) from error
             if isinstance(error, duckdb.DataError):
                 raise ValueOutOfRange.from_reason(first_line(error)) from error
             raise
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        """While a result is pending or a transaction is open, no table may be dropped."""
-        before, self._is_busy = self._is_busy, True
-        try:
-            yield
-        finally:
-            self._is_busy = before
-
-    def _drop_forgotten(self) -> None:
-        """Drop the tables of increments that nobody holds any more."""
-        while self._forgotten and self._connection is not None:
-            name = self._forgotten.popleft()
-            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-            self._kept.discard(name)
 
     @contextmanager
     def _attached(self, *, read_only: bool, wait: bool = True) -> Iterator[None]:
@@ -239,7 +172,7 @@ class DuckDBBackend:
         except FileExistsError:
             pass  # another process was faster, or a link leads to a disk that is away
         except (duckdb.Error, OSError) as error:
-            raise refusal(self.address, error, read_only=False) from error
+            raise refusal(ENGINE, self.address, error, read_only=False) from error
         finally:
             made.unlink(missing_ok=True)
 
@@ -264,77 +197,13 @@ class DuckDBBackend:
                 connection.execute(statement)
             except duckdb.Error as error:
                 if not any(sign in str(error) for sign in _LOCKED):
-                    raise refusal(self.address, error, read_only=read_only) from error
+                    raise refusal(ENGINE, self.address, error, read_only=read_only) from error
                 if time.monotonic() >= deadline:
-                    raise locked(self.address, self._lock_timeout, error) from error
+                    raise locked(ENGINE, self.address, self._lock_timeout, error) from error
             else:
                 return
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-
-    # ------------------------------------------------------------------ frames and queries
-
-    def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
-        """Compile an expression, or give what the same key compiled to before."""
-        return _to_sql(build()) if key is None else _compiled.get(key, lambda: _to_sql(build()))
-
-    def stage(self, name: str, frame: pa.Table) -> ir.Table:
-        """Register an Arrow table; nothing is copied."""
-        import ibis
-
-        batches = frame.to_batches(max_chunksize=_ROW_GROUP)  # DuckDB reads them side by side
-        with self.turn:
-            self.connection.register(name, pa.Table.from_batches(batches, frame.schema))
-            self._staged.add(name)
-        return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
-
-    def fetch(self, sql: str) -> pa.Table:
-        """Run a query over staged and kept tables."""
-        with self.turn, self._busy():
-            return with_durations(self.connection.execute(sql).to_arrow_table())
-
-    def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
-        """Run a query on a connection of its own and give its rows as they come."""
-        with self.turn:
-            cursor = self.connection.cursor()
-        try:
-            for batch in cursor.execute(sql).to_arrow_reader(size):
-                yield with_durations(pa.Table.from_batches([batch]))
-        finally:
-            cursor.close()
-
-    def stored(self, name: str, columns: Mapping[str, str]) -> ir.Table:
-        """A table of the file."""
-        import ibis
-
-        return unbound(ibis.schema(columns), name, CATALOG)
-
-    def drop(self, table: ir.Table) -> None:
-        """Forget a staged or kept table; nothing happens after ``close``."""
-        name = table.get_name()
-        if name in self._kept:  # may be called at any moment, even within a transaction
-            self._forgotten.append(name)
-            if not self._is_busy and self.turn.acquire(blocking=False):
-                try:
-                    self._drop_forgotten()
-                finally:
-                    self.turn.release()
-            return
-        with self.turn:
-            if self._connection is not None:
-                self._connection.unregister(name)
-                self._staged.discard(name)
-
-    def release_name(self, name: str) -> None:
-        """Give back the name of a table that was not made after all."""
-        self._kept.discard(name)
-
-    def kept_name(self, name: str) -> str:
-        """A free name for a kept table; names are used again so that their SQL is too."""
-        numbered = (f"{name}_{number}" for number in itertools.count(1))
-        free = next(each for each in numbered if each not in self._kept)
-        self._kept.add(free)
-        return free
 
 
 class DuckDBMetadataStore(MetadataStore):
@@ -382,9 +251,3 @@ class DuckDBMetadataStore(MetadataStore):
 
 def _is_absent(path: Path) -> bool:
     return not path.exists() and not path.is_symlink()
-
-
-def _to_sql(expression: ir.Table) -> str:
-    import ibis
-
-    return str(ibis.duckdb.compile(expression))

@@ -63,17 +63,13 @@ class DuckDBTables:
         if name not in self._tables:
             return None
         if name not in self._opened:
-            schema = self._schema(f"{self._catalog}.main.{quoted(name)}")
+            schema = schema_of(self._connection, f"{self._catalog}.main.{quoted(name)}")
             self._opened[name] = unbound(schema, name, self._catalog)
         return self._opened[name]
 
     def fetch(self, sql: str) -> pa.Table:
         """Run a query."""
         return with_durations(self._connection.execute(sql).to_arrow_table())
-
-    def _schema(self, table: str) -> ibis.Schema:
-        empty = self.fetch(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
-        return _ibis_schema(empty.schema.serialize().to_pybytes())
 
 
 class DuckDBSession(DuckDBTables):
@@ -101,13 +97,7 @@ class DuckDBSession(DuckDBTables):
 
     def keep(self, sql: str, name: str = KEPT) -> ir.Table:
         """Materialise a query in the in-memory database, which may spill to disk."""
-        name = self._backend.kept_name(name)
-        try:
-            self._connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
-        except duckdb.Error:
-            self._backend.release_name(name)
-            raise
-        return unbound(self._schema(quoted(name)), name)
+        return kept(self._backend, self._connection, sql, name)
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""
@@ -120,6 +110,9 @@ class DuckDBSession(DuckDBTables):
             f"INSERT INTO {_stored(table)} BY NAME {sql}"
         ).fetchone()
         return int(inserted[0]) if inserted else 0
+
+    def index(self, table: str, columns: Sequence[str]) -> None:
+        """Nothing is done: the least and greatest values of each part of a column are known."""
 
     def replace(self, table: str, sql: str) -> None:
         """Make a table from scratch."""
@@ -147,6 +140,23 @@ class DuckDBSession(DuckDBTables):
     def _types(self, sql: str) -> dict[str, str]:
         rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
+
+
+def kept(backend: Keeper, connection: duckdb.DuckDBPyConnection, sql: str, name: str) -> ir.Table:
+    """Materialise a query in the in-memory database, which may spill to disk."""
+    name = backend.kept_name(name)
+    try:
+        connection.execute(f"CREATE TABLE {quoted(name)} AS {sql}")
+    except duckdb.Error:
+        backend.release_name(name)
+        raise
+    return unbound(schema_of(connection, quoted(name)), name)
+
+
+def schema_of(connection: duckdb.DuckDBPyConnection, table: str) -> ibis.Schema:
+    """The columns of a table, as queries give them."""
+    rows = connection.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608 - quoted
+    return _ibis_schema(with_durations(rows.to_arrow_table()).schema.serialize().to_pybytes())
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import duckdb
 
 from metaxy_core.errors import ConfigError
+from metaxy_core.errors.base import first_line
 
 
 def connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDBPyConnection:
@@ -30,11 +31,6 @@ def connected(settings: Mapping[str, str | int | float | bool]) -> duckdb.DuckDB
             f"DuckDBMetadataStore(settings=...). DuckDB says: "
             f"{_without_values(first_line(error), settings)}"
         ) from None  # what DuckDB says holds values, and one of them may be a secret
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without the query and the hints below it."""
-    return str(error).splitlines()[0]
 
 
 def _without_values(text: str, settings: Mapping[str, str | int | float | bool]) -> str:

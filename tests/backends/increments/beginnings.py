@@ -16,7 +16,7 @@ from metaxy_core.store.settling import Limits
 from tests.backends.limits import limited
 
 from .graphs import random_releases
-from .world import EAGER, STRICT, WAITING, World
+from .world import EAGER, STRICT, WAITING, Opened, World
 
 BEGINNINGS: Final = 8  # of each graph
 
@@ -63,6 +63,24 @@ def lived(shape: int, random: Random) -> Iterator[World]:
         stores.enter_context(limited(random.choice([EAGER, WAITING, STRICT, Limits()])))
         world = beginning.world(stores, random)
         with _told(shape, world):
+            world.live()
+            yield world
+
+
+@contextmanager
+def lived_in(opened: Opened, shape: int, random: Random) -> Iterator[World]:
+    """The same in a store of another kind, from its very beginning on.
+
+    Args:
+        opened: opens an empty store, over fallbacks.
+        shape: decides about the graph.
+        random: decides about the history.
+    """
+    with ExitStack() as stores:
+        stores.enter_context(limited(random.choice([EAGER, WAITING, STRICT, Limits()])))
+        world = World(stores, random_releases(Random(shape)), random, opened)
+        with _told(shape, world):
+            world.begin()
             world.live()
             yield world
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from random import Random
@@ -17,6 +18,9 @@ from .definitions import Feature, Over, graph_of
 from .graphs import FIELDS, IDS
 from .oracle import Increment, Options, State, Version, increment
 from .work import Work
+
+Opened = Callable[..., mx.MetadataStore]
+"""Opens an empty store over others."""
 
 EVERYTHING: Final = Options()
 _ALWAYS: Final = Limits(rows=0, share=math.inf, candidates=math.inf, awaiting=0.0, before=0)
@@ -49,10 +53,15 @@ class World:
     drawn: Final = [name for name, weight in OPERATIONS.items() for _ in range(weight)]
 
     def __init__(
-        self, stores: ExitStack, releases: list[tuple[Feature, ...]], random: Random
+        self,
+        stores: ExitStack,
+        releases: list[tuple[Feature, ...]],
+        random: Random,
+        opened: Opened | None = None,
     ) -> None:
         self.stores, self.releases, self.random = stores, releases, random
-        self.store = stores.enter_context(opened())
+        self.opened = opened or in_memory
+        self.store = stores.enter_context(self.opened())
         self.other: mx.MetadataStore | None = None
         self.story: list[str] = []
         keys = [feature.key for feature in releases[0]]
@@ -146,7 +155,7 @@ class World:
         if not self.store.fallbacks:
             self.tell("branch")
             below = self.store
-            self.store = self.stores.enter_context(opened(below))
+            self.store = self.stores.enter_context(self.opened(below))
             self.other = None
 
     def take_over(self) -> None:
@@ -304,6 +313,6 @@ class World:
         self.story.append(" ".join(map(str, what)))
 
 
-def opened(*below: mx.MetadataStore) -> mx.MetadataStore:
+def in_memory(*below: mx.MetadataStore) -> mx.MetadataStore:
     """An empty store over others."""
     return mx.DuckDBMetadataStore(":memory:", settings={"threads": 1}, fallback=below)

@@ -1,0 +1,73 @@
+"""The kinds of stores that a configuration can name, and which settings each of them has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from metaxy_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from metaxy_core.store.base import MetadataStore
+
+TypeName = Literal["duckdb", "sqlite", "postgres", "delta", "iceberg", "lance"]
+
+
+@dataclass(frozen=True)
+class StoreType:
+    """One kind of store.
+
+    Attributes:
+        module: where its class is.
+        store: the class.
+        place: the setting that says where the store is.
+        options: what it has beyond the settings that every store has.
+        extra: the extra of this package that brings what it needs; None where nothing is needed.
+    """
+
+    module: str
+    store: str
+    place: Literal["path", "dsn"]
+    options: tuple[str, ...] = ()
+    extra: str | None = None
+
+    def opened(self, name: str, place: Any, **settings: Any) -> MetadataStore:
+        """Open a store of this kind.
+
+        Args:
+            name: of the kind, for messages.
+            place: where the store is.
+            settings: arguments of the class.
+
+        Raises:
+            ConfigError: what the kind needs is not installed.
+        """
+        found: MetadataStore
+        try:
+            found = getattr(import_module(self.module), self.store)(place, **settings)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"A store of type {name!r} needs the package {error.name!r}, which is not "
+                f"installed: pip install 'metaxy-dagster[{self.extra}]'."
+            ) from error
+        return found
+
+
+_BACKENDS: Final = "metaxy_core.store.backends"
+_LAKE: Final = ("settings", "storage_options")
+
+STORE_TYPES: Final[dict[str, StoreType]] = {
+    "duckdb": StoreType(f"{_BACKENDS}.duckdb", "DuckDBMetadataStore", "path", ("settings",)),
+    "sqlite": StoreType(f"{_BACKENDS}.sqlite", "SQLiteMetadataStore", "path"),
+    "postgres": StoreType(
+        f"{_BACKENDS}.postgres",
+        "PostgresMetadataStore",
+        "dsn",
+        ("schema", "parameters"),
+        extra="postgres",
+    ),
+    "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
+    "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),
+    "lance": StoreType(f"{_BACKENDS}.lance", "LanceMetadataStore", "path", _LAKE, "lance"),
+}

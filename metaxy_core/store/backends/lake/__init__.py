@@ -1,0 +1,1 @@
+"""Stores whose tables stand in a lake format; queries are computed in DuckDB."""

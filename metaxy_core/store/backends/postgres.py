@@ -1,0 +1,253 @@
+"""PostgreSQL as a store: a schema of its own, bulk loads and fetches through ADBC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
+from metaxy_core.store.backends.capabilities import Capabilities
+from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
+from metaxy_core.store.backends.postgres_functions import FUNCTIONS, TEMPORARY
+from metaxy_core.store.backends.postgres_types import encoding
+from metaxy_core.store.backends.refusals import locked
+from metaxy_core.store.backends.sql.backend import SqlBackend
+from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record
+from metaxy_core.store.base import MetadataStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from metaxy_core.store.backends.sql.connection import Connection
+
+ENGINE: Final = "PostgreSQL"
+SCHEMA: Final = "metaxy"
+CAPABILITIES: Final = Capabilities("transaction", "machines", "index", members_in_filters=False)
+
+_LONGEST_NAME: Final = 63
+_TYPES: Final = {"string": 'TEXT COLLATE "C"'}  # sorted by bytes, as everywhere else
+_NOT_AVAILABLE: Final = "55P03"
+_OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
+_SAID: Final = re.compile(r"(?:ERROR|FATAL):\s*([^\n]*)")
+_READ_ONLY: Final = ("25006",)
+_GONE: Final = ("08", "57P")
+
+
+class PostgresConnection:
+    """A session.
+
+    Args:
+        text: where the database is, and who connects.
+        schema: the schema of the store.
+    """
+
+    def __init__(self, text: ConnectionText, schema: str) -> None:
+        from adbc_driver_postgresql import dbapi
+
+        self._schema = schema
+        self._connection = dbapi.connect(text.secret, autocommit=True)
+        self._cursor = self._connection.cursor()
+
+    def execute(self, sql: str) -> int:
+        """Run a statement."""
+        self._cursor.execute(str(sql))
+        return int(self._cursor.rowcount)
+
+    def query(self, sql: str) -> pa.Table:
+        """Run a query."""
+        self._cursor.execute(str(sql))
+        return self._cursor.fetch_arrow_table()
+
+    def load(self, table: str, frame: pa.Table) -> None:
+        """Make a temporary table and copy a frame into it."""
+        self._cursor.adbc_ingest(table, frame, mode="create", temporary=True)
+
+    def has_table(self, name: str) -> bool:
+        """Whether the schema has a table."""
+        found = self.query(
+            f"SELECT to_regclass({literal(f'{identifier(self._schema)}.{identifier(name)}')}) "
+            f"IS NOT NULL AS found"
+        )
+        return bool(found["found"][0].as_py())
+
+    def close(self) -> None:
+        """End the session."""
+        self._cursor.close()
+        self._connection.close()
+
+
+class PostgresBackend(SqlBackend):
+    """A schema of a PostgreSQL database.
+
+    Args:
+        text: where the database is, and who connects.
+        schema: the schema, made on first use.
+        read_only: refuse transactions.
+        lock_timeout: seconds to wait for other writers before ``StoreLocked``.
+    """
+
+    kind = "postgres"
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self, text: ConnectionText, *, schema: str, read_only: bool, lock_timeout: float
+    ) -> None:
+        dialect = Dialect(
+            "postgres",
+            _LONGEST_NAME,
+            schema,
+            encoding,
+            types=_TYPES,
+            rewritings=[hashed_record, functions_in(TEMPORARY)],
+        )
+        super().__init__(
+            f"{text.shown} schema {schema}", dialect, read_only=read_only, lock_timeout=lock_timeout
+        )
+        self._text = text
+        self._schema = schema
+        self._lock = f"hashtextextended({literal(f'metaxy {schema}')}, 0)"
+
+    def connect(self) -> Connection:
+        """Begin a session.
+
+        Raises:
+            StoreUnreachable: there is no server, or it does not let us in.
+        """
+        try:
+            connection = PostgresConnection(self._text, self._schema)
+            for function in FUNCTIONS:
+                connection.execute(function)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no session
+            raise StoreUnreachable(
+                f"The store {self.address!r} cannot be reached; check the address, the server and "
+                f"the user's rights. {ENGINE} says: {self._said(error)}"
+            ) from None  # what the driver says may have the whole address
+        return connection
+
+    @contextmanager
+    def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
+        """A transaction that sees one state of the database; writers take turns by a lock.
+
+        The lock is taken before, since the transaction sees what was there when it began.
+        """
+        connection = self.connection
+        with self._locked(wait=wait) if write else nullcontext():
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            try:
+                if write:
+                    self._make_schema()
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(Exception):
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _locked(self, *, wait: bool) -> Iterator[None]:
+        connection = self.connection
+        patience = round(self.lock_timeout * 1_000) if wait else 0
+        if patience:
+            connection.execute(f"SET lock_timeout = {patience}")
+            try:
+                connection.query(f"SELECT pg_advisory_lock({self._lock})::text")
+            except Exception as error:
+                raise self.translated(error) from error
+            finally:
+                with suppress(Exception):
+                    connection.execute("SET lock_timeout = 0")
+        else:
+            found = connection.query(f"SELECT pg_try_advisory_lock({self._lock}) AS is_ours")
+            if not found["is_ours"][0].as_py():
+                raise locked(ENGINE, self.address, 0, RuntimeError("another session writes"))
+        try:
+            yield
+        finally:
+            with suppress(Exception):
+                connection.query(f"SELECT pg_advisory_unlock({self._lock})")
+
+    def _make_schema(self) -> None:
+        """Make the schema, which not everybody may do where it is there already."""
+        schema = literal(self._schema)
+        found = self.connection.query(f"SELECT 1 AS n FROM pg_namespace WHERE nspname = {schema}")  # noqa: S608
+        if not found.num_rows:
+            self.connection.execute(f"CREATE SCHEMA {self.dialect.quoted(self._schema)}")
+
+    def _said(self, error: Exception) -> str:
+        """What the server says, without the statement and without a password."""
+        text = self._text.without_secret(str(error))
+        found = _SAID.search(text)
+        return found[1] if found else text.splitlines()[0]
+
+    def translated(self, error: Exception) -> Exception:
+        """What PostgreSQL says, in our words."""
+        state = getattr(error, "sqlstate", None) or ""
+        said = self._said(error)
+        if state == _NOT_AVAILABLE:
+            return locked(ENGINE, self.address, self.lock_timeout, RuntimeError(said))
+        if state in _OUT_OF_RANGE:
+            return ValueOutOfRange.from_reason(said)
+        if state in _READ_ONLY:
+            return ReadOnlyStore(
+                f"{self.address!r} cannot be written; open the store with read_only=True, or "
+                f"connect to the primary server. {ENGINE} says: {said}"
+            )
+        if state.startswith(_GONE):
+            self._opened = None
+            return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
+        return error
+
+
+def identifier(name: str) -> str:
+    """A name in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text in single quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class PostgresMetadataStore(MetadataStore):
+    """A store in a schema of a PostgreSQL database, from version 14 on.
+
+    One session is kept open as long as the store. Writers of one schema take turns; readers wait
+    for nobody.
+
+    Args:
+        dsn: a connection URI, such as ``postgresql://user@host:5432/database``, or parameters as
+            ``host=... dbname=...``; what is left out comes from ``PGHOST``, ``PGPASSWORD`` and the
+            other variables of libpq, ``~/.pgpass`` included.
+        schema: the schema that holds the store; several stores are several schemas.
+        parameters: further parameters of libpq, such as ``{"sslmode": "verify-full"}``.
+        read_only: refuse writes.
+        lock_timeout: seconds to wait for other writers before ``StoreLocked``.
+        fallback: a store, or several from the nearest on, whose records are seen below the own
+            ones and never written; see ``MetadataStore``.
+        hash: algorithm of the versions; PostgreSQL has ``md5``.
+    """
+
+    def __init__(
+        self,
+        dsn: str = "",
+        *,
+        schema: str = SCHEMA,
+        parameters: Mapping[str, Any] | None = None,
+        read_only: bool = False,
+        lock_timeout: float = 60.0,
+        fallback: MetadataStore | Sequence[MetadataStore] = (),
+        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
+    ) -> None:
+        super().__init__(
+            PostgresBackend(
+                connection_text(dsn, parameters or {}),
+                schema=schema,
+                read_only=read_only,
+                lock_timeout=lock_timeout,
+            ),
+            fallback=fallback,
+            hash=hash,
+        )

@@ -1,0 +1,1 @@
+"""Databases with SQL of their own, in which the engine's expressions run."""

@@ -1,0 +1,133 @@
+"""What tells one database's SQL from another's: names, types, and how expressions are written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from metaxy_core.errors import InvalidFilter
+from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
+from metaxy_core.store.backends.sql.rewriting import (
+    Rewriting,
+    named_shortly,
+    picked_first,
+)
+from metaxy_core.store.backends.statements import Statement
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+
+_DIGITS: Final = 12
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The SQL of one database.
+
+    Attributes:
+        name: as Ibis and sqlglot call it.
+        longest_name: bytes that the name of a table or column can have.
+        schema: the schema or catalog in which a store's tables are; None for none.
+        encoding: how a type is kept that the database does not have; None for one that it has.
+        types: how columns of some types are declared, where it is not as Ibis has it.
+        rewritings: what else is put in other words, one after another.
+        is_shallow: whether queries cannot be nested deeply, and are named one after another.
+    """
+
+    name: str
+    longest_name: int
+    schema: str | None
+    encoding: Callable[[dt.DataType], Encoding | None]
+    types: Mapping[str, str] = field(default_factory=dict)
+    rewritings: Sequence[Rewriting] = ()
+    is_shallow: bool = False
+
+    # ------------------------------------------------------------------ names
+
+    def short(self, name: str) -> str:
+        """A name that the database can have; a long one ends with a hash of the whole."""
+        if len(name.encode()) <= self.longest_name:
+            return name
+        kept = name.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
+        return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"
+
+    def quoted(self, name: str) -> str:
+        """A name as an identifier."""
+        import sqlglot.expressions as sge
+
+        return sge.to_identifier(self.short(name), quoted=True).sql(self.name)
+
+    def stored(self, table: str) -> str:
+        """A table of the store, as SQL names it."""
+        own = self.quoted(table)
+        return own if self.schema is None else f"{self.quoted(self.schema)}.{own}"
+
+    # ------------------------------------------------------------------ types
+
+    def kept(self, kind: dt.DataType) -> dt.DataType:
+        """The type in which values of a type are kept."""
+        import ibis
+
+        found = self.encoding(kind)
+        return kind if found is None else ibis.dtype(found.kept)
+
+    def declared(self, kind: dt.DataType) -> str:
+        """A type as the definition of a column names it."""
+        kept = self.kept(kind).copy(nullable=True)
+        own = self.types.get(str(kept))
+        return str(self._compiler().type_mapper.to_string(kept)) if own is None else own
+
+    def encoded(self, frame: pa.Table) -> pa.Table:
+        """A frame with the types that the database has."""
+        import ibis
+
+        columns = ibis.Schema.from_pyarrow(frame.schema)
+        kept = {}
+        for name, kind in columns.items():
+            encoding = self.encoding(kind)
+            kept[name] = frame[name] if encoding is None else encoding.encode(frame[name])
+        return pa.table(kept) if kept else frame
+
+    def decoded(self, rows: pa.Table, columns: ibis.Schema) -> pa.Table:
+        """Rows that the database gave, with the names and types of a statement."""
+        found = {
+            name: self._decoded(rows.column(number), kind)
+            for number, (name, kind) in enumerate(columns.items())
+        }
+        return pa.table(found)
+
+    def _decoded(self, values: pa.ChunkedArray, kind: dt.DataType) -> pa.ChunkedArray:
+        encoding = self.encoding(kind)
+        return cast(values, arrow_type(kind)) if encoding is None else encoding.decode(values)
+
+    # ------------------------------------------------------------------ statements
+
+    def statement(self, expression: ir.Table) -> Statement:
+        """An expression in SQL."""
+        return Statement(self._tree(expression).sql(self.name), expression.schema())
+
+    def _tree(self, expression: ir.Table) -> Any:
+        import ibis.expr.operations as ops
+        from sqlglot.optimizer.eliminate_subqueries import eliminate_subqueries
+
+        if expression.op().find(ops.StructField):
+            raise InvalidFilter(
+                f"A {self.name} store keeps nested columns as text, so that a filter cannot read "
+                f"their members. Give what it needs a column of its own."
+            )
+        tree = self._compiler().to_sqlglot(expression.unbind())
+        rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
+        for rewriting in rewritings:
+            tree = tree.transform(rewriting, copy=False)
+        return eliminate_subqueries(tree) if self.is_shallow else tree
+
+    def _compiler(self) -> Any:
+        from ibis.backends.sql import compilers
+
+        return getattr(compilers, self.name).compiler
