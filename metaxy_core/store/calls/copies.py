@@ -32,9 +32,9 @@ class CopyCalls(Calls):
         """Copy records from another store, of any kind, with their versions, commits and times.
 
         Each commit of the source becomes one commit here, all or nothing, and is remembered. So
-        what a crash left out, and what the source did since, the same call copies later. Definitions
-        are recorded as the source recorded them. Fallbacks of either store are left alone; claims,
-        failed attempts, planned batches and pushed snapshots stay behind.
+        what a crash left out, and what the source did since, the same call copies later.
+        Definitions are recorded as the source recorded them. Fallbacks of either store are left
+        alone; claims, failed attempts, planned batches and pushed snapshots stay behind.
 
         Args:
             source: the other store.
@@ -63,10 +63,9 @@ class CopyCalls(Calls):
             ...     )):
             ...         id: str
             ...         etag: str
-            >>> file, server = mx.DuckDBMetadataStore(":memory:"), mx.SQLiteMetadataStore(":memory:")
-            >>> with file, server:
-            ...     commit = file.write(Clip, pl.DataFrame({"id": ["a"], "etag": ["1"]}))
-            ...     (first,), (second,) = (server.copy_from(file, [Clip]) for _ in range(2))
+            >>> with mx.DuckDBMetadataStore() as old, mx.SQLiteMetadataStore() as new:
+            ...     commit = old.write(Clip, pl.DataFrame({"id": ["a"], "etag": ["1"]}))
+            ...     (first,), (second,) = (new.copy_from(old, [Clip]) for _ in range(2))
             >>> (first.rows, first.already), (second.rows, second.already)
             ((1, 0), (0, 1))
         """
