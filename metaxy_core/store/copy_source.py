@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core import system_columns as sc
+from metaxy_core.engine.numbers import SINCE, number, with_numbers
 from metaxy_core.engine.upstream import latest_rows
 from metaxy_core.graph.graph import FeatureGraph
 from metaxy_core.keys import FeatureKey
@@ -87,8 +88,9 @@ class KeptRows:
         rows = self._tables.get(table)
         if rows is None:
             return
-        of_commit = rows.filter(rows[sc.COMMIT] == commit)
-        for batch in self._backend.stream(self._backend.sql(lambda: of_commit), BATCH):
+        key = ("copied rows", rows.op())
+        sql = self._backend.sql(lambda: rows.filter(rows[sc.COMMIT] == number(SINCE)), key)
+        for batch in self._backend.stream(with_numbers(sql, {SINCE: commit}), BATCH):
             if batch.num_rows:
                 yield batch
 

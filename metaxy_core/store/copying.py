@@ -225,7 +225,7 @@ class Copying:
         staged = backend.stage(_STAGED, batch.set_column(place, sc.COMMIT, commit))
         try:
             is_first = not transaction.has(table.name)
-            transaction.append(table.name, backend.sql(lambda: staged))
+            transaction.append(table.name, backend.sql(lambda: staged, ("copied", staged.op())))
             if is_first:
                 transaction.index(table.name, table.ids)
         finally:

@@ -41,8 +41,8 @@ def copied(workspace, *options: str):
 @pytest.mark.parametrize("options", [(), ("--latest",)])
 def test_records_are_copied_once(stores, options):
     expected = {"example/video": (1, 5, 0), "example/crop": (1, 5, 0)}
-    assert copied(stores, *options) == expected
-    assert copied(stores, *options) == dict.fromkeys(expected, (0, 0, 1))
+    assert copied(stores, *expected, *options) == expected
+    assert copied(stores, *expected, *options) == dict.fromkeys(expected, (0, 0, 1))
     read = [
         stores.run("read", "example/crop", "--json", "--store", name).stdout
         for name in ("default", "server")
