@@ -51,7 +51,11 @@ def postgres_uri() -> str:
     return os.environ[_POSTGRES]
 
 
+def postgres_schema(folder: Path) -> str:
+    """A schema that belongs to a folder."""
+    return "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
 def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataStore:
     """A store that belongs to a folder: the schema is named after it."""
-    schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below)
+    return mx.PostgresMetadataStore(postgres_uri(), schema=postgres_schema(folder), fallback=below)

@@ -74,18 +74,19 @@ class StoreConfig(BaseModel):
     def _fits_its_type(self) -> Self:
         """A store has the settings of its type, and says where it is."""
         kind = STORE_TYPES[self.type]
-        given = {name for name in _OPTIONS if self._option(name)}
+        given = {name for name in _OPTIONS if self.option(name)}
         foreign = sorted(given - {kind.place, *kind.options})
         if foreign:
             known = ", ".join((kind.place, *kind.options))
             raise ValueError(
                 f"a store of type {self.type!r} has no {', '.join(foreign)}; it has {known}"
             )
-        if self._option(kind.place) is None:
+        if self.option(kind.place) is None:
             raise ValueError(f"a store of type {self.type!r} needs {kind.place}")
         return self
 
-    def _option(self, name: str) -> Any:
+    def option(self, name: str) -> Any:
+        """What is given under a name of the file, or None."""
         return getattr(self, "db_schema" if name == "schema" else name)
 
     def open(
@@ -123,7 +124,7 @@ class StoreConfig(BaseModel):
         """
         found: dict[str, Any] = {}
         for name in STORE_TYPES[self.type].options:
-            value = self._option(name)
+            value = self.option(name)
             if isinstance(value, dict):
                 found[name] = {
                     key: from_environment(each, f"{setting}.{name}.{key}")
