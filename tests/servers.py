@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import metaxy_core as mx
 
@@ -56,6 +57,7 @@ def postgres_schema(folder: Path) -> str:
     return "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
-def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataStore:
+def postgres_in(folder: Path, *below: mx.MetadataStore, **options: Any) -> mx.PostgresMetadataStore:
     """A store that belongs to a folder: the schema is named after it."""
-    return mx.PostgresMetadataStore(postgres_uri(), schema=postgres_schema(folder), fallback=below)
+    schema = postgres_schema(folder)
+    return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below, **options)

@@ -31,8 +31,8 @@ class Store:
 
     Attributes:
         name: how tests are named after it.
-        opened_at: opens it in a folder, over fallbacks; the same folder again is the same data, if
-            it is durable.
+        opened_at: opens it in a folder, over fallbacks, with further options; the same folder again
+            is the same data, if it is durable.
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
             the store.
@@ -51,43 +51,47 @@ QUICK = {"threads": 1}  # more of them cost more than they bring with few record
 STORES = [
     Store(
         "duckdb",
-        lambda folder, *below: mx.DuckDBMetadataStore(
-            folder / "metadata.duckdb", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.DuckDBMetadataStore(
+            folder / "metadata.duckdb", fallback=below, settings=QUICK, **options
         ),
         IN_FILE.names,
     ),
     Store(
         "sqlite",
-        lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
+        lambda folder, *below, **options: mx.SQLiteMetadataStore(
+            folder / "metadata.sqlite", fallback=below, **options
+        ),
         SQLITE.names,
         repeats=True,
     ),
     Store("postgres", postgres_in, POSTGRES.names, repeats=True),
     Store(
         "memory",
-        lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
+        lambda folder, *below, **options: mx.DuckDBMetadataStore(
+            ":memory:", fallback=below, settings=QUICK, **options
+        ),
         repeats=True,
     ),
     Store(
         "delta",
-        lambda folder, *below: mx.DeltaMetadataStore(
-            folder / "delta", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.DeltaMetadataStore(
+            folder / "delta", fallback=below, settings=QUICK, **options
         ),
         DELTA.names,
         repeats=True,
     ),
     Store(
         "iceberg",
-        lambda folder, *below: mx.IcebergMetadataStore(
-            folder / "iceberg", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.IcebergMetadataStore(
+            folder / "iceberg", fallback=below, settings=QUICK, **options
         ),
         ICEBERG.names,
         repeats=True,
     ),
     Store(
         "lance",
-        lambda folder, *below: mx.LanceMetadataStore(
-            folder / "lance", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.LanceMetadataStore(
+            folder / "lance", fallback=below, settings=QUICK, **options
         ),
         LANCE.names,
         repeats=True,
