@@ -21,13 +21,34 @@ from .world import Opened
 
 _numbers = itertools.count()
 
-STORES: Final[dict[str, Callable[[Path], Opened]]] = {
-    "sqlite": lambda _: lambda *below: mx.SQLiteMetadataStore(":memory:", fallback=below),
-    "postgres": lambda folder: lambda *below: postgres_in(folder / str(next(_numbers)), *below),
+LAKES: Final = {
+    "delta": mx.DeltaMetadataStore,
+    "iceberg": mx.IcebergMetadataStore,
+    "lance": mx.LanceMetadataStore,
 }
 
 
-@pytest.fixture(params=STORES)
+def in_folders(kind: str) -> Callable[[Path], Opened]:
+    """Opens a lake in a folder of its own each time."""
+    settings = {"threads": 1}
+    return lambda folder: (
+        lambda *below: LAKES[kind](folder / str(next(_numbers)), fallback=below, settings=settings)
+    )
+
+
+STORES: Final[dict[str, Callable[[Path], Opened]]] = {
+    "sqlite": lambda _: lambda *below: mx.SQLiteMetadataStore(":memory:", fallback=below),
+    "postgres": lambda folder: lambda *below: postgres_in(folder / str(next(_numbers)), *below),
+    **{kind: in_folders(kind) for kind in LAKES},
+}
+QUICK: Final = ("sqlite", "postgres")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow]) for kind in STORES
+    ]
+)
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Opens an empty store of each kind."""
     return STORES[request.param](tmp_path_factory.mktemp("stores"))
