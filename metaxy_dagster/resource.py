@@ -11,7 +11,8 @@ import dagster as dg
 from pydantic import Field
 
 from metaxy_core.errors import StoreError
-from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
+from metaxy_core.store.backends.addresses import MEMORY
+from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
 from metaxy_dagster.errors import InvalidOptions
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
         Raises:
             StoreError: the database is in memory, where no step would find what another wrote.
         """
-        if self.database == MEMORY:
+        if self.database.startswith(MEMORY):
             raise StoreError(
                 "MetaxyStoreResource(database=':memory:'): every step opens the store by itself "
                 "and would find it empty; give the path of a file."

@@ -13,6 +13,7 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake import CAPABILITIES as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
@@ -90,6 +91,14 @@ STORES = [
             folder / "lance", fallback=below, settings=QUICK
         ),
         LANCE.names,
+        repeats=True,
+    ),
+    Store(
+        "ducklake",
+        lambda folder, *below: mx.DuckLakeMetadataStore(
+            folder / "catalog.ducklake", folder / "data", fallback=below, settings=QUICK
+        ),
+        DUCKLAKE.names,
         repeats=True,
     ),
 ]
