@@ -6,6 +6,7 @@ from pathlib import Path
 
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake import CAPABILITIES as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
@@ -19,6 +20,7 @@ KINDS: dict[str, Capabilities] = {
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,
+    "ducklake": DUCKLAKE,
 }
 
 

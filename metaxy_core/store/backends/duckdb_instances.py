@@ -68,6 +68,7 @@ class Instances:
             catalogs: databases that are attached.
         """
         try:
+            connection.execute("SELECT 1")  # after a fatal error, what follows ends the process
             for name in tables:
                 connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
             for name in frames:

@@ -72,9 +72,7 @@ class DuckDBMemory:
             if self._is_busy:  # in the middle of a call
                 self._instance.abandon()
                 return
-            self._instance.give_back(
-                tables=self._kept, frames=self._staged, catalogs=self.catalogs
-            )
+            self._instance.give_back(tables=self._kept, frames=self._staged, catalogs=self.catalogs)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

@@ -136,9 +136,7 @@ class DuckLakeBackend(AttachedBackend):
         self._attach(source, _MADE, patience=self._lock_timeout)
         self.connection.execute(f"DETACH {_MADE}")
 
-    def _attach(
-        self, source: str, name: str, *, patience: float, read_only: bool = False
-    ) -> None:
+    def _attach(self, source: str, name: str, *, patience: float, read_only: bool = False) -> None:
         options = {
             "DATA_PATH": literal(f"{self._place.url.rstrip('/')}/"),
             "OVERRIDE_DATA_PATH": "true",

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from metaxy_core.errors import WrongColumnType
 from metaxy_core.store.backends.duckdb_session import DuckDBSession, quoted
 
-_ARRAY: Final = re.compile(r"\[\d+\]")
-_AS_TEXT: Final = re.compile(r"\bENUM\((?:'(?:[^']|'')*'(?:, )?)*\)|\bBIT\b")
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_REPLACED: Final = (
+    (re.compile(r"\bENUM\((?:'(?:[^']|'')*'(?:, )?)*\)|\bBIT\b"), "VARCHAR"),
+    (re.compile(r"\[\d+\]"), "[]"),
+    (re.compile(r"\bTIME_NS\b"), "TIME"),
+    (re.compile(r"\bU?HUGEINT\b"), "DECIMAL(38,0)"),
+)
+_INTERVAL: Final = re.compile(r"\bINTERVAL\b")
+_MICROSECONDS: Final = "metaxy_microseconds"
 
 
 class DuckLakeSession(DuckDBSession):
     """The attached DuckLake of a store inside one transaction.
 
-    Arrays of a fixed length become lists, and enums and bits become text, inside of nested types
-    too; it takes everything else as DuckDB does.
+    Parquet has no durations below zero or of microseconds: they stand as a number in a struct of one
+    member, which tells them from numbers. Arrays of a fixed length become lists, and enums and bits
+    become text, times of day have microseconds, and whole numbers of 128 bits become decimals, inside
+    of nested types too. Everything else is as in DuckDB.
     """
+
+    def table(self, name: str) -> ir.Table | None:
+        """A table, with durations as such."""
+        found = super().table(name)
+        if found is None:
+            return None
+        durations = {
+            column: found[column][_MICROSECONDS].as_interval("us")
+            for column, kind in found.schema().items()
+            if kind.is_struct() and kind.names == (_MICROSECONDS,)
+        }
+        return found.mutate(**durations) if durations else found
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""
@@ -28,17 +52,34 @@ class DuckLakeSession(DuckDBSession):
 
     def _storable(self, sql: str) -> str:
         """A query whose columns are of types that DuckLake has."""
-        kinds = {name: (kind, storable(kind)) for name, kind in self._types(sql).items()}
-        casts = [
-            f"CAST({quoted(name)} AS {to}) AS {quoted(name)}"
-            for name, (kind, to) in kinds.items()
-            if kind != to
-        ]
-        return f"SELECT * REPLACE ({', '.join(casts)}) FROM ({sql})" if casts else sql  # noqa: S608 - quoted
+        columns = {name: _stored(name, kind) for name, kind in self._types(sql).items()}
+        changed = [f"{told} AS {quoted(name)}" for name, told in columns.items() if told]
+        return f"SELECT * REPLACE ({', '.join(changed)}) FROM ({sql})" if changed else sql  # noqa: S608 - quoted
+
+
+def _stored(name: str, kind: str) -> str | None:
+    """What stands for a column, in SQL; None where it stands as it is.
+
+    Raises:
+        WrongColumnType: there is a duration inside of another value.
+    """
+    own = quoted(name)
+    if kind == "INTERVAL":
+        number = f"{{'{_MICROSECONDS}': epoch_us({own})}}"
+        return f"CASE WHEN {own} IS NOT NULL THEN {number} END"
+    to = storable(kind)
+    if _INTERVAL.search(to) and '"' not in to:
+        raise WrongColumnType(
+            f"Column {name!r} is {kind}; a DuckLake store holds durations only as columns of their "
+            f"own. Give them as numbers there."
+        )
+    return f"CAST({own} AS {to})" if to != kind else None
 
 
 def storable(kind: str) -> str:
     """The type that DuckLake has for one of DuckDB's."""
     if '"' in kind:  # a name of a member may look like a type; DuckLake refuses what it lacks
         return kind
-    return _ARRAY.sub("[]", _AS_TEXT.sub("VARCHAR", kind))
+    for pattern, to in _REPLACED:
+        kind = pattern.sub(to, kind)
+    return kind
