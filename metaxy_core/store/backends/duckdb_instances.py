@@ -38,7 +38,7 @@ class Instances:
             ConfigError: DuckDB does not accept the settings.
         """
         self._forget_other_process()
-        for idle in tuple(self._idle):
+        for idle in reversed(tuple(self._idle)):
             if alike(idle[0], settings):
                 with suppress(ValueError):  # it was taken meanwhile
                     self._idle.remove(idle)

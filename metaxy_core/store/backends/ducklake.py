@@ -37,7 +37,7 @@ CAPABILITIES: Final = Capabilities(
 )
 _MADE: Final = "metaxy_made"
 _BUSY: Final = "database is locked"
-_NO_LAKE: Final = "creating a new DuckLake is explicitly disabled"
+_NO_LAKE: Final = ("creating a new DuckLake is explicitly disabled", "Schema with name")
 
 
 class DuckLakeBackend(AttachedBackend):
@@ -152,7 +152,7 @@ class DuckLakeBackend(AttachedBackend):
             said = self._said(error)
             if is_locked(error) or _BUSY in str(error):
                 refused: Exception = locked(ENGINE, self.address, patience, said)
-            elif _NO_LAKE in str(error):
+            elif any(sign in str(error) for sign in _NO_LAKE):
                 refused = NotAStore(f"{self.address!r} holds no {ENGINE} catalog yet.")
             else:
                 refused = refusal(ENGINE, self.address, said, read_only=read_only)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from metaxy_core.store.backends.lake.places import Place
 
-_SECRET: Final = "metaxy_bucket"
+_NAME: Final = "metaxy_bucket"
 _SCHEMES: Final = ("s3://", "s3a://", "s3n://")
 _OPTIONS: Final = {
     "AWS_ACCESS_KEY_ID": "KEY_ID",
@@ -49,7 +49,7 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
 
 def close_bucket(connection: duckdb.DuckDBPyConnection) -> None:
     """Let DuckDB forget how to reach the bucket."""
-    connection.execute(f"DROP SECRET IF EXISTS {_SECRET}")
+    connection.execute(f"DROP SECRET IF EXISTS {_NAME}")
 
 
 def _statement(place: Place) -> str:
@@ -69,4 +69,4 @@ def _statement(place: Place) -> str:
         parts += [f"ENDPOINT {literal(host.rstrip('/'))}", "URL_STYLE 'path'"]
         is_plain = scheme == "http" or (not scheme and allow_http.lower() == "true")
         parts.append(f"USE_SSL {str(not is_plain).lower()}")
-    return f"CREATE OR REPLACE SECRET {_SECRET} (TYPE s3, {', '.join(parts)})".replace(", )", ")")
+    return f"CREATE OR REPLACE SECRET {_NAME} (TYPE s3, {', '.join(parts)})".replace(", )", ")")

@@ -210,6 +210,7 @@ class PostgresCatalog:
         session = self._session()
         try:
             with advisory_lock(session, lock_of(self._schema), seconds=seconds, translated=told):
+                self._make_schema(session)
                 yield lambda: self._check(session)
         finally:
             with suppress(Exception):
@@ -228,6 +229,17 @@ class PostgresCatalog:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no session
             raise self._gone(error) from None  # what the driver says may have the whole address
+
+    def _make_schema(self, session: PostgresConnection) -> None:
+        """Make the schema, which not everybody may do where it is there already."""
+        try:
+            found = session.query(
+                f"SELECT 1 AS n FROM pg_namespace WHERE nspname = '{self._schema}'"  # noqa: S608 - has no quotes
+            )
+            if not found.num_rows:
+                session.execute(f'CREATE SCHEMA "{self._schema}"')
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no schema
+            raise self._gone(error) from None
 
     def _check(self, session: PostgresConnection) -> None:
         try:

@@ -24,10 +24,10 @@ _MICROSECONDS: Final = "metaxy_microseconds"
 class DuckLakeSession(DuckDBSession):
     """The attached DuckLake of a store inside one transaction.
 
-    Parquet has no durations below zero or of microseconds: they stand as a number in a struct of one
-    member, which tells them from numbers. Arrays of a fixed length become lists, and enums and bits
-    become text, times of day have microseconds, and whole numbers of 128 bits become decimals, inside
-    of nested types too. Everything else is as in DuckDB.
+    Parquet has no durations below zero or of microseconds: they stand as a number in a struct of
+    one member, which tells them from numbers. Inside of nested types too, arrays of a fixed length
+    become lists, enums and bits become text, times of day have microseconds, and whole numbers of
+    128 bits become decimals. Everything else is as in DuckDB.
     """
 
     def table(self, name: str) -> ir.Table | None:

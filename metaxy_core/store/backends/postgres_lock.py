@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.sql.connection import Connection
 
 
-class LockHeld(Exception):  # noqa: N818 - the condition; it never leaves the backends
+class LockHeld(Exception):
     """Another session has the lock, and we were told not to wait."""
 
 
