@@ -99,8 +99,9 @@ class DuckLakeBackend(AttachedBackend):
             return
         if self._catalog.is_absent():
             self._catalog.make(self._make)
-        with self._catalog.turn(patience) as self._check:
+        with self._catalog.turn(patience) as check:
             self._attach(self._catalog.source, CATALOG, patience=patience)
+            self._check = check
             try:
                 yield
             finally:
