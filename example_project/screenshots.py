@@ -46,6 +46,11 @@ class Picture:
     act: Callable[[Page], None] | None = None
 
 
+def show_edges(page: Page) -> None:
+    """Wait until the assets are joined by lines, which are drawn last."""
+    page.locator("svg path[fill='none']").nth(EDGES).wait_for(state="attached")
+
+
 def show_metadata(page: Page) -> None:
     """Bring what the last materialization told to the top."""
     heading = page.get_by_text("Metadata", exact=True).first
@@ -82,6 +87,9 @@ LOCATION: Final = "/locations/example_project"
 ASSET: Final = "example/crop"
 """The asset whose page is shown."""
 
+SENSOR: Final = "new_stills"
+"""The sensor whose ticks are shown."""
+
 CONFIG: Final = """\
 ops:
   example__crop:
@@ -93,15 +101,18 @@ ops:
 """
 """What the launchpad shows."""
 
+EDGES: Final = 10
+"""The example has more lines between its assets than this."""
+
 PICTURES: Final = (
-    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}"),
+    Picture("dagster-lineage", f"{LOCATION}/asset-groups/example/lineage", "{name}", show_edges),
     Picture("dagster-asset", "/assets/{asset}?view=overview", "metaxy/new", show_metadata),
     Picture("dagster-materialization", "/assets/{asset}?view=events", "metaxy/new"),
     Picture("dagster-plots", "/assets/{asset}?view=overview", "metaxy/new", show_plots),
     Picture("dagster-launchpad", "/assets/{asset}?view=overview", "metaxy/new", open_launchpad),
     Picture("dagster-partitions", "/assets/{buckets}?view=partitions&partition=0", "metaxy/new"),
     Picture("dagster-batches", "/assets/{batches}?view=events", "metaxy/new"),
-    Picture("dagster-checks", "/assets/{checked}?view=checks", "increment_empty"),
+    Picture("dagster-checks", "/assets/{asset}?view=checks", "increment_empty"),
     Picture("dagster-sensor", f"{LOCATION}/sensors/{{sensor}}", "Cursor", show_ticks),
 )
 
@@ -146,26 +157,17 @@ def have_ticked(dagster: Dagster) -> bool:
 def names_in(dagster: Dagster) -> dict[str, str]:
     """What the placeholders in pictures stand for, as far as the example has it.
 
-    ``asset`` and its ``name`` are given above; ``buckets``, ``batches`` and ``checked`` are the
-    first assets with partitions that are fixed, with partitions that come and go, and with checks;
-    ``sensor`` is the one that requested most runs.
+    ``asset``, its ``name`` and ``sensor`` are given above; ``buckets`` and ``batches`` are the
+    first assets with partitions that are fixed, and with partitions that come and go.
     """
-    fields = "assetKey { path } partitionDefinition { type } hasAssetChecks"
-    found = dagster.repository(f"assetNodes {{ {fields} }} {_SENSORS}")
-    names = {"asset": ASSET, "name": ASSET.split("/")[-1]}
+    fields = "assetKey { path } partitionDefinition { type }"
+    found = dagster.repository(f"assetNodes {{ {fields} }}")
+    names = {"asset": ASSET, "name": ASSET.split("/")[-1], "sensor": SENSOR}
     for node in found["assetNodes"]:
         key = "/".join(node["assetKey"]["path"])
         kind = (node["partitionDefinition"] or {}).get("type")
         if kind in _PARTITIONS:
             names.setdefault(_PARTITIONS[kind], key)
-        if node["hasAssetChecks"]:
-            names.setdefault("checked", key)
-    requested = {
-        sensor["name"]: sum(len(tick["runIds"]) for tick in dagster.ticks(sensor["name"]))
-        for sensor in found["sensors"]
-    }
-    if requested:
-        names["sensor"] = max(requested, key=lambda sensor: requested[sensor])
     return names
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.claims import Claim, HeldClaim
     from metaxy_core.store.commit_sets import CommitSet
     from metaxy_core.store.commits import Commit
+    from metaxy_core.store.copy_progress import CopiedFeature, CopyProgress
     from metaxy_core.store.explanation import Explanation
     from metaxy_core.store.increment import Counts, Increment
     from metaxy_core.store.integrity import ColumnMismatch, Integrity
@@ -50,6 +51,8 @@ _LAZY = {
     "Batch": "metaxy_core.store.batches",
     "Commit": "metaxy_core.store.commits",
     "CommitSet": "metaxy_core.store.commit_sets",
+    "CopiedFeature": "metaxy_core.store.copy_progress",
+    "CopyProgress": "metaxy_core.store.copy_progress",
     "Counts": "metaxy_core.store.increment",
     "HeldClaim": "metaxy_core.store.claims",
     "Increment": "metaxy_core.store.increment",
@@ -83,6 +86,8 @@ __all__ = [
     "Commit",
     "CommitSet",
     "Config",
+    "CopiedFeature",
+    "CopyProgress",
     "Counts",
     "DeltaMetadataStore",
     "DuckDBMetadataStore",

@@ -101,7 +101,8 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
 
         Raises:
             UnknownStore: no store has this name.
-            InvalidOptions: it is seen over other stores (``fallback``), which runs cannot share.
+            InvalidOptions: it is no DuckDB store, or seen over others (``fallback``), which runs
+                cannot share.
             MissingVariable: it names a variable that is not set.
 
         Example:
@@ -112,6 +113,13 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
         """
         wanted = config.store_name(name)
         store, setting = config.stores[wanted], f"stores.{wanted}"
+        if store.type != "duckdb":
+            raise InvalidOptions.from_argument(
+                f"Store {wanted!r} in {config.place}",
+                "type",
+                store.type,
+                "Dagster a store of type 'duckdb', the only one that its resource opens",
+            )
         if store.fallback:
             raise InvalidOptions.from_argument(
                 f"Store {wanted!r} in {config.place}",

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from metaxy_core.cli import (
     claims,
     compact,
+    copying,
     delete,
     describe,
     explain,
@@ -134,6 +135,11 @@ app.command(
     "compact",
     epilog="Example: [bold]metaxy compact example/crop --keep 90d[/bold]",
 )(compact.compact)
+app.command(
+    "copy",
+    epilog=f"{SELECTION}\n\n[bold]metaxy copy --from default --to server[/bold]: all features."
+    "\n\n[bold]metaxy copy --from default --to server --latest +example/crop[/bold]: some.",
+)(copying.copy)
 app.command("push", epilog="Example: [bold]metaxy push --store production[/bold]")(features.push)
 app.command(
     "history",

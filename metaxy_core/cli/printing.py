@@ -101,6 +101,30 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+@contextmanager
+def advancing(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr for work whose extent shows as it goes.
+
+    Without a terminal there is a line every now and then, once it has taken a while.
+
+    Yields:
+        What to call with how much is done, how much there is to do, and what else to say.
+    """
+    console, last = _console(stderr=True), time.monotonic()
+    with _bar(console, "{task.completed:,}/{task.total:,}") as bar:
+        task = bar.add_task(what, total=0)
+
+        def advance(done: int, total: int, also: str) -> None:
+            nonlocal last
+            bar.update(task, completed=done, total=total, description=f"{what}, {also}")
+            if not console.is_terminal and time.monotonic() - last > _PATIENCE:
+                last = time.monotonic()
+                line = f"{what} ({done:,} of {total:,}), {also}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield advance
+
+
 def _bar(console: Console, told: str) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -62,6 +62,8 @@ from metaxy_core.errors.projects import (
     UnknownProject,
 )
 from metaxy_core.errors.stores import (
+    CopyOvertaken,
+    CopyRefused,
     InvalidFallback,
     NotAStore,
     ReadOnlyStore,
@@ -79,6 +81,8 @@ __all__ = [
     "ColumnCollision",
     "ConfigError",
     "ConfigUnreadable",
+    "CopyOvertaken",
+    "CopyRefused",
     "DataError",
     "DefinitionError",
     "DuplicateFeature",

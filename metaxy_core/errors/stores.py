@@ -27,6 +27,64 @@ class WriteOvertaken(StoreError, TransientError):
         )
 
 
+class CopyRefused(StoreError):
+    """Records of another store that cannot stand beside what a store has."""
+
+    @classmethod
+    def from_others(cls, feature: object, address: str, commits: int, *, copied: int) -> Self:
+        since = f" beside the {copied} that were copied" if copied else ""
+        return cls(
+            f"The store {address!r} has {commits} commit(s) of '{feature}' of its own{since}, and "
+            f"histories cannot be joined. Copy to another store, or leave '{feature}' out."
+        )
+
+    @classmethod
+    def from_another_source(cls, feature: object, address: str, known: str, source: str) -> Self:
+        return cls(
+            f"The store {address!r} has records of '{feature}' that were copied from {known!r}, "
+            f"and {source!r} does not have those commits. Go on from the store that they came "
+            f"from, or copy to another store."
+        )
+
+    @classmethod
+    def from_mode(cls, feature: object, address: str, mode: str) -> Self:
+        began = "only the latest rows" if mode == "latest" else "the whole history"
+        how = "with --latest (history=False)" if mode == "latest" else "without --latest"
+        return cls(
+            f"The store {address!r} has {began} of '{feature}'. Go on {how}, or copy to another "
+            f"store."
+        )
+
+    @classmethod
+    def from_hashes(
+        cls, source: str, found: str, address: str, other: str, available: Sequence[str]
+    ) -> Self:
+        way = (
+            f"Copy to a new store that is opened with hash={found!r}"
+            if found in available
+            else f"Copy to another kind of store, which has {found}"
+        )
+        return cls(
+            f"The store {source!r} has {found} versions, and {address!r} has {other}. Versions of "
+            f"two algorithms cannot be compared. {way}."
+        )
+
+    @classmethod
+    def from_itself(cls, address: str) -> Self:
+        return cls(f"The store {address!r} cannot be copied to itself; name two stores.")
+
+
+class CopyOvertaken(StoreError, TransientError):
+    """A copy that stopped, since somebody else changed the same features of the target."""
+
+    @classmethod
+    def from_feature(cls, feature: object, address: str) -> Self:
+        return cls(
+            f"Somebody else changed '{feature}' in {address!r} while it was copied. What was "
+            f"copied up to then is complete. Run it again, and let nobody else write meanwhile."
+        )
+
+
 class StoreClosed(StoreError):
     """The store was closed before a result was fetched."""
 

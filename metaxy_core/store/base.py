@@ -14,6 +14,7 @@ from metaxy_core.store.calls.attempts import AttemptCalls
 from metaxy_core.store.calls.batches import BatchCalls
 from metaxy_core.store.calls.changes import ChangeCalls
 from metaxy_core.store.calls.claims import ClaimCalls
+from metaxy_core.store.calls.copies import CopyCalls
 from metaxy_core.store.calls.definitions import DefinitionCalls
 from metaxy_core.store.calls.explanations import ExplanationCalls
 from metaxy_core.store.calls.integrity import IntegrityCalls
@@ -35,6 +36,7 @@ class MetadataStore(
     ChangeCalls,
     IntegrityCalls,
     MigrationCalls,
+    CopyCalls,
     RecordCalls,
     WatchingCalls,
     DefinitionCalls,

@@ -105,6 +105,16 @@ class DefinitionLog:
             for row in self._rows(snapshot)
         ]
 
+    def rows_of(self, snapshot: Snapshot, features: Collection[str]) -> list[dict[str, Any]]:
+        """What is recorded of some features, oldest first, for another store to adopt."""
+        names = sorted(features)
+
+        def query() -> ir.Table:
+            table = self._tables[DEFINITIONS]
+            return table.filter(table.feature.isin(names)).order_by("recorded_at")
+
+        return self._tables.rows(snapshot, query, ("definition rows", *names))
+
     def graph(
         self,
         snapshot: Snapshot,
@@ -203,6 +213,41 @@ class DefinitionLog:
         )
         self._tables.append(transaction, SNAPSHOTS, [to_row(added)])
         return added
+
+    def adopt(
+        self,
+        transaction: Transaction,
+        graph: FeatureGraph,
+        features: Sequence[FeatureKey],
+        rows: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Record definitions as another store did, where they are not known.
+
+        Args:
+            transaction: the change to make it in.
+            graph: the graph of the features.
+            features: those that are going to be changed; they have to be free, or the project's.
+            rows: what the other store recorded of them and of all their upstream.
+
+        Raises:
+            FeatureOwned: another project has a feature of such a key in the store.
+        """
+        recorded = self._recorded(transaction, sorted({row["feature"] for row in rows}))
+        owner = owners(rows)
+        for feature in features:
+            definition = graph[feature].model_copy(update={"project": owner.get(str(feature), "")})
+            check_owner(
+                definition,
+                recorded,
+                lambda name: self.newest(transaction, [name]).get(name),
+                self._tables.address,
+            )
+        known = {tuple(row[name] or "" for name in _KNOWN) for row in recorded}
+        missing = [
+            dict(row) for row in rows if tuple(row[name] or "" for name in _KNOWN) not in known
+        ]
+        if missing:
+            self._tables.append(transaction, DEFINITIONS, missing)
 
     def _add(
         self,

@@ -146,6 +146,11 @@ class LayeredBackend:
             self._fallbacks.append((backend, joined))
 
     @property
+    def primary(self) -> Backend:
+        """The store itself."""
+        return self._primary
+
+    @property
     def address(self) -> str:
         """Where the store itself is."""
         return self._primary.address

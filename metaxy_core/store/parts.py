@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metaxy_core.store.backends.base import Backend
+from metaxy_core.store.backends.base import Backend, Snapshot
 from metaxy_core.store.catalog import Catalog
 from metaxy_core.store.definitions import DefinitionLog
 from metaxy_core.store.layers import LayeredBackend
@@ -52,6 +52,17 @@ class Parts:
         sources = Sources(backend, tables, catalog)
         settled = SettledLog(backend, tables, catalog)
         return cls(backend, tables, catalog, DefinitionLog(tables), sources, settled)
+
+    def alone(self, snapshot: Snapshot) -> Parts:
+        """The parts of the same store without its fallbacks; its hash is decided then.
+
+        Args:
+            snapshot: an open one of the store.
+        """
+        self.tables.exist(snapshot)
+        if not isinstance(self.backend, LayeredBackend):
+            return self
+        return Parts.of(self.backend.primary, algorithm=self.tables.algorithm)
 
 
 class Calls:

@@ -23,6 +23,7 @@ MIGRATIONS: Final = "metaxy__migrations"
 SETTLED: Final = "metaxy__settled"
 CLAIMS: Final = "metaxy__claims"
 BATCHES: Final = "metaxy__batches"
+COPIES: Final = "metaxy__copies"
 
 _TIME: Final = "timestamp('UTC', 6)"
 _COLUMNS: Final[dict[str, dict[str, str]]] = {
@@ -96,6 +97,15 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "planned_at": _TIME,
         "note": "string",
     },
+    COPIES: {
+        "feature": "string",
+        "source": "string",
+        "source_commit": "int64",
+        "made_at": _TIME,
+        sc.COMMIT: "int64",
+        "mode": "string",
+        "copied_at": _TIME,
+    },
 }
 
 
@@ -118,6 +128,11 @@ class CatalogTables:
     def address(self) -> str:
         """Where the store is, for messages."""
         return self._backend.address
+
+    @property
+    def algorithm(self) -> str:
+        """The hash of the store's versions, once ``exist`` was asked."""
+        return self._hash.algorithm
 
     def __getitem__(self, name: str) -> ir.Table:
         return self._backend.stored(name, _COLUMNS[name])

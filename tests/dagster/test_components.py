@@ -13,6 +13,7 @@ import pytest
 
 import metaxy_core as mx
 import metaxy_dagster as mxd
+from metaxy_core.config import Config, StoreConfig
 from metaxy_dagster.errors import InvalidComponent, UnknownAttribute
 
 FEATURES = """
@@ -536,8 +537,6 @@ def test_an_unknown_key_in_python_is_refused_too():
 
 
 def test_a_store_over_others_cannot_be_a_resource():
-    from metaxy_core.config import Config, StoreConfig
-
     config = Config(
         stores={
             "dev": StoreConfig(path="dev.duckdb", fallback=("prod",)),
@@ -547,6 +546,12 @@ def test_a_store_over_others_cannot_be_a_resource():
 
     with pytest.raises(mxd.AssetError, match=r"'dev'.*fallback=\['prod'\].*without fallback"):
         mxd.MetaxyStoreResource.from_config(config, "dev")
+
+
+def test_a_store_of_another_kind_is_no_resource_yet():
+    config = Config(stores={"default": StoreConfig(type="sqlite", path="metadata.sqlite")})
+    with pytest.raises(mxd.AssetError, match="'default' .* has type='sqlite'; give Dagster"):
+        mxd.MetaxyStoreResource.from_config(config)
 
 
 def test_an_invalid_component_is_an_asset_error():

@@ -18,7 +18,7 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print
 
 
 @pytest.mark.parametrize("part", range(1))
-@settings(max_examples=80, **SETTINGS)
+@settings(max_examples=60, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random) -> None:
     with lived(100 * part + shape, random) as world:

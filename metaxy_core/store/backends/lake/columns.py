@@ -85,7 +85,8 @@ class Column:
         """The column of a lake table, in SQL, as queries see it."""
         kind = duckdb.sqltype(self.kind)
         value = f"{table}.{quoted(self.stored)}"
-        if _has_floats(kind):  # Arrow's comparisons have no place for NaN: DuckDB has to make them
+        if kind.id == "struct" or _has_floats(kind):
+            # DuckDB has to compare by itself: Arrow has no place for NaN, Lance none for members.
             value = f"CASE WHEN {value} IS NOT NULL THEN {value} END"
         return f"{_decoded(value, kind, 0)} AS {quoted(self.name)}"
 

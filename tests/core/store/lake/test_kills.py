@@ -15,7 +15,9 @@ from tests.core.store.lake.kinds import KINDS, opened
 
 FOLDER = Path(__file__).parent
 SHORTER_THAN_THE_LEASE = 15  # that of a process that is known to be dead is not waited for
-KILLS = [4, pytest.param(20, marks=pytest.mark.slow)]
+KILLS = 20
+WRITES = 12
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
@@ -82,12 +84,11 @@ def check(store: mx.MetadataStore) -> None:
     assert len(set(videos)) == len(videos)
 
 
-@pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_write_that_is_killed_is_whole_or_absent(kind, kills, tmp_path):
-    path, random, said = tmp_path / "store", Random(kills), set()
+def test_a_write_that_is_killed_is_whole_or_absent(kind, tmp_path):
+    path, random, said = tmp_path / "store", Random(KILLS), set()
     writer = started(kind, path, "w0", 1000)
-    for number in range(kills):
+    for number in range(KILLS):
         begin([writer])
         following = started(kind, path, f"w{number + 1}", 1000)
         time.sleep(random.uniform(0.05, 1.5) + 0.5 * (number == 0))
@@ -108,14 +109,13 @@ def test_a_write_that_is_killed_is_whole_or_absent(kind, kills, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("writes", [3, pytest.param(12, marks=pytest.mark.slow)])
-def test_processes_lose_nothing_and_write_nothing_twice(kind, writes, tmp_path):
+def test_processes_lose_nothing_and_write_nothing_twice(kind, tmp_path):
     path = tmp_path / "store"
-    writers = [started(kind, path, f"w{number}", writes) for number in range(4)]
+    writers = [started(kind, path, f"w{number}", WRITES) for number in range(4)]
     begin(writers)
     said = [writer.communicate(timeout=300)[0].split() for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4
     with opened(kind, path) as store:
         assert written(store) == {each for one in said for each in one}
-        assert len(written(store)) == 4 * writes
+        assert len(written(store)) == 4 * WRITES
         check(store)

@@ -235,6 +235,7 @@ def test_only_files_that_can_hold_a_commit_are_opened(backend, tmp_path):
         assert seen.num_rows == 2
 
 
+@pytest.mark.slow
 def test_many_small_files_become_one(backend, again):
     for commit in range(70):
         append(backend, "a", f"SELECT {commit}::BIGINT AS metaxy_commit")
@@ -328,6 +329,7 @@ def test_a_file_is_no_store(kind, tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_a_store_in_a_bucket(kind, bucket, graph):
     url, options = bucket
     with opened(kind, url, storage_options=options) as store:
