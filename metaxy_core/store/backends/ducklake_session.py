@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from metaxy_core.errors import WrongColumnType
-from metaxy_core.store.backends.duckdb_session import DuckDBSession, quoted
+from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession, quoted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -19,6 +19,7 @@ _REPLACED: Final = (
 )
 _INTERVAL: Final = re.compile(r"\bINTERVAL\b")
 _MICROSECONDS: Final = "metaxy_microseconds"
+_FILLING: Final = "temp.metaxy_filling"
 
 
 class DuckLakeSession(DuckDBSession):
@@ -47,8 +48,16 @@ class DuckLakeSession(DuckDBSession):
         return super().append(table, self._storable(sql))
 
     def replace(self, table: str, sql: str) -> None:
-        """Make a table from scratch."""
-        super().replace(table, self._storable(sql))
+        """Fill a table anew; a new one of the same columns would stay in the catalog forever."""
+        sql = self._storable(sql)
+        own = f"{CATALOG}.main.{quoted(table)}"
+        if not self.has(table) or self._types(f"TABLE {own}") != self._types(sql):
+            super().replace(table, sql)
+            return
+        self._connection.execute(f"CREATE TEMPORARY TABLE {_FILLING} AS {sql}")  # may read the old
+        self._connection.execute(f"DELETE FROM {own}")  # noqa: S608 - quoted
+        self._connection.execute(f"INSERT INTO {own} BY NAME TABLE {_FILLING}")
+        self._connection.execute(f"DROP TABLE {_FILLING}")
 
     def _storable(self, sql: str) -> str:
         """A query whose columns are of types that DuckLake has."""
