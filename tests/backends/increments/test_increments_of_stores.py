@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 
 import metaxy_core as mx
+from tests.core.store.ducklake.kinds import KINDS
+from tests.core.store.ducklake.kinds import opened as opened_ducklake
 from tests.servers import postgres_in
 
 from .beginnings import lived_in
@@ -21,13 +24,24 @@ from .world import Opened
 
 _numbers = itertools.count()
 
+
+def _ducklakes(kind: str, folder: Path) -> Opened:
+    return lambda *below: opened_ducklake(kind, folder / str(next(_numbers)), fallback=below)
+
+
 STORES: Final[dict[str, Callable[[Path], Opened]]] = {
     "sqlite": lambda _: lambda *below: mx.SQLiteMetadataStore(":memory:", fallback=below),
     "postgres": lambda folder: lambda *below: postgres_in(folder / str(next(_numbers)), *below),
+    **{f"ducklake-{kind}": partial(_ducklakes, kind) for kind in KINDS},
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name.startswith("ducklake") else [])
+        for name in STORES
+    ]
+)
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Opens an empty store of each kind."""
     return STORES[request.param](tmp_path_factory.mktemp("stores"))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,10 +11,6 @@ import metaxy_core as mx
 from metaxy_core.errors import ReadOnlyStore, StoreLocked
 from metaxy_core.store.backends.ducklake_session import storable
 from tests.core.store.ducklake.kinds import KINDS, opened
-
-WRITER = Path(__file__).with_name("writer.py")
-KILLS = [2, pytest.param(8, marks=pytest.mark.slow)]
-WRITES = [2, pytest.param(8, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,26 +24,8 @@ def features(graph: mx.FeatureGraph) -> tuple[type[mx.Feature], ...]:
     return Video, Label
 
 
-def started(kind: str, folder: Path, name: str, writes: int) -> subprocess.Popen[str]:
-    command = [sys.executable, str(WRITER), kind, str(folder), name, str(writes)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
 def frame(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "metaxy_provenance_by_field": [{"default": "a"}] * len(ids)})
-
-
-def written(store: mx.MetadataStore) -> set[str]:
-    """The writes that the store has; each is whole, and there once."""
-    found = [
-        sorted(store.read(feature, history=True).to_polars().select("metaxy_commit", "id").rows())
-        for feature in ("video", "label")
-    ]
-    assert found[0] == found[1]
-    assert [commit for commit, _ in found[0]] == list(range(1, len(found[0]) + 1))
-    ids = [identity for _, identity in found[0]]
-    assert len(set(ids)) == len(ids)
-    return set(ids)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,36 +41,6 @@ def test_one_writer_at_a_time_and_readers_of_what_is_there(kind, tmp_path):
             assert reader.count("video") == 2
             with pytest.raises(ReadOnlyStore):
                 reader.write("video", frame("c"))
-
-
-@pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_write_that_is_killed_is_whole_or_absent(kind, kills, tmp_path):
-    said: set[str] = set()
-    for number in range(kills):
-        with opened(kind, tmp_path) as store:
-            store.history("video")
-        writer = started(kind, tmp_path, f"w{number}-", 1_000)
-        said |= {writer.stdout.readline().strip() for _ in range(number + 1)}
-        writer.kill()
-        said |= set(writer.communicate()[0].split())
-        with opened(kind, tmp_path) as store:
-            found = written(store)
-            assert said <= found
-            assert len(found - said) <= number + 1
-
-
-@pytest.mark.parametrize("writes", WRITES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_processes_lose_nothing_and_write_nothing_twice(kind, writes, tmp_path):
-    with opened(kind, tmp_path) as store:  # so that the server, where there is one, is up
-        store.history("video")
-    writers = [started(kind, tmp_path, f"w{number}-", writes) for number in range(3)]
-    said = [writer.communicate(timeout=300)[0].split() for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 3
-    with opened(kind, tmp_path) as store:
-        assert written(store) == {each for one in said for each in one}
-        assert len(written(store)) == 3 * writes
 
 
 def test_catalog_and_data_may_be_moved_together(tmp_path):

@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from tests.core.store.lake.kinds import KINDS, opened
+from tests.core.store.processes.kinds import KINDS, opened
 
-FOLDER = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
+WRITER = "tests.core.store.processes.shared_writer"
 SHORTER_THAN_THE_LEASE = 15  # that of a process that is known to be dead is not waited for
 KILLS = 20
 WRITES = 12
@@ -36,9 +37,11 @@ def features(graph: mx.FeatureGraph) -> dict[str, type[mx.Feature]]:
 
 def started(kind: str, path: Path, name: str, writes: int) -> subprocess.Popen[str]:
     """A writer that is ready to begin."""
-    command = [sys.executable, str(FOLDER / "lake_writer.py"), kind, str(path), name, str(writes)]
+    with opened(kind, path):
+        pass  # so that the server, where there is one, is up
+    command = [sys.executable, "-m", WRITER, kind, str(path), name, str(writes)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **pipes)
+    return subprocess.Popen(command, cwd=ROOT, **pipes)
 
 
 def begin(writers: list[subprocess.Popen[str]]) -> None:
