@@ -100,7 +100,12 @@ class DuckLakeBackend(AttachedBackend):
         if self._catalog.is_absent():
             self._catalog.make(self._make)
         with self._catalog.turn(patience) as check:
-            self._attach(self._catalog.source, CATALOG, patience=patience)
+            self._attach(
+                self._catalog.source,
+                CATALOG,
+                patience=patience,
+                making=self._catalog.is_made_by_writers,
+            )
             self._check = check
             try:
                 yield
@@ -117,7 +122,8 @@ class DuckLakeBackend(AttachedBackend):
         if _BUSY in str(error):
             return locked(ENGINE, self.address, self._lock_timeout, self._said(error))
         if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
-            return refusal(ENGINE, self.address, self._said(error), read_only=False)
+            where = f"{self.address} with data in {self._place.address}"
+            return refusal(ENGINE, where, self._said(error), read_only=False)
         return super().translated(error)
 
     # ------------------------------------------------------------------ details
@@ -134,17 +140,26 @@ class DuckLakeBackend(AttachedBackend):
             self.connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
 
     def _make(self, source: str) -> None:
-        self._attach(source, _MADE, patience=self._lock_timeout)
+        self._attach(source, _MADE, patience=self._lock_timeout, making=True)
         self.connection.execute(f"DETACH {_MADE}")
 
-    def _attach(self, source: str, name: str, *, patience: float, read_only: bool = False) -> None:
+    def _attach(
+        self,
+        source: str,
+        name: str,
+        *,
+        patience: float,
+        read_only: bool = False,
+        making: bool = False,
+    ) -> None:
         options = {
             "DATA_PATH": literal(f"{self._place.url.rstrip('/')}/"),
             "OVERRIDE_DATA_PATH": "true",
             "DATA_INLINING_ROW_LIMIT": "0",
+            "CREATE_IF_NOT_EXISTS": str(making).lower(),
             **self._catalog.options,
         }
-        told = ", ".join([*(f"{key} {value}" for key, value in options.items())])
+        told = ", ".join(f"{key} {value}" for key, value in options.items())
         told += ", READ_ONLY" if read_only else ""
         statement = f"ATTACH {literal(f'ducklake:{source}')} AS {name} ({told})"
         try:
@@ -154,9 +169,12 @@ class DuckLakeBackend(AttachedBackend):
             if is_locked(error) or _BUSY in str(error):
                 refused: Exception = locked(ENGINE, self.address, patience, said)
             elif any(sign in str(error) for sign in _NO_LAKE):
-                refused = NotAStore(f"{self.address!r} holds no {ENGINE} catalog yet.")
+                refused = NotAStore(
+                    f"{self.address!r} holds no {ENGINE} catalog; give that of a store, or a place "
+                    f"where there is nothing yet, which the first write fills."
+                )
             else:
-                refused = refusal(ENGINE, self.address, said, read_only=read_only)
+                refused = self._catalog.refusal(said, read_only=read_only)
             raise refused from None  # what DuckDB says has the whole address
 
     def _said(self, error: Exception) -> Exception:

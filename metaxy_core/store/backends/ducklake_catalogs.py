@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from metaxy_core.errors import InvalidSetting, StoreError, StoreUnreachable
+from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.addresses import checked_path
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
 from metaxy_core.store.backends.refusals import locked, refusal
@@ -60,6 +61,9 @@ class Catalog(Protocol):
 
     def without_secret(self, text: str) -> str:
         """A message in which no password stands."""
+
+    def refusal(self, error: Exception, *, read_only: bool) -> StoreError:
+        """It cannot be opened, or not as was asked."""
 
 
 def catalog_at(address: str | Path, schema: str) -> Catalog:
@@ -115,7 +119,7 @@ class FileCatalog:
         except FileExistsError:
             pass  # another process was faster, or a link leads to a disk that is away
         except OSError as error:
-            raise refusal(ENGINE, self.address, error, read_only=False) from error
+            raise self.refusal(error, read_only=False) from error
         finally:
             made.unlink(missing_ok=True)
 
@@ -125,6 +129,10 @@ class FileCatalog:
     def without_secret(self, text: str) -> str:
         """The message; a path is no secret."""
         return text
+
+    def refusal(self, error: Exception, *, read_only: bool) -> StoreError:
+        """What is wrong with the file, or with its folder."""
+        return refusal(ENGINE, self.address, error, read_only=read_only)
 
 
 class DuckDBCatalog(FileCatalog):
@@ -153,6 +161,8 @@ class SQLiteCatalog(FileCatalog):
         """Lock a file beside it, which is free again when a process ends, however it does."""
         from filelock import FileLock, Timeout
 
+        if not self.path.parent.is_dir():  # or the lock would make it
+            raise self.refusal(FileNotFoundError(f"no folder {self.path.parent}"), read_only=False)
         beside = self.path.with_name(f"{self.path.name}.lock")
         lock = FileLock(beside, timeout=seconds, poll_interval=0.02, thread_local=False)
         try:
@@ -160,7 +170,7 @@ class SQLiteCatalog(FileCatalog):
         except Timeout as error:
             raise locked(ENGINE, self.address, seconds, error) from error
         except OSError as error:
-            raise refusal(ENGINE, self.address, error, read_only=False) from error
+            raise self.refusal(error, read_only=False) from error
         try:
             yield _still_held
         finally:
@@ -220,6 +230,11 @@ class PostgresCatalog:
         """A message without the password."""
         return self._text.without_secret(text)
 
+    def refusal(self, error: Exception, *, read_only: bool) -> StoreError:
+        """What is wrong with the server, or with the way to it."""
+        del read_only
+        return self._gone(error)
+
     def _session(self) -> PostgresConnection:
         from metaxy_core.store.backends.postgres import PostgresConnection
 
@@ -248,10 +263,10 @@ class PostgresCatalog:
             raise self._gone(error) from None
 
     def _gone(self, error: Exception) -> StoreError:
-        said = self.without_secret(str(error)).splitlines()
+        said = first_line(RuntimeError(self.without_secret(str(error))))
         return StoreUnreachable(
             f"The store {self.address!r} cannot be reached; check the address, the server and the "
-            f"user's rights. PostgreSQL says: {said[0] if said else error!r}"
+            f"user's rights. PostgreSQL says: {said}"
         )
 
 

@@ -21,5 +21,5 @@ def opened(kind: str, folder: Path, **options: Any) -> mx.DuckLakeMetadataStore:
         "postgres": postgres_uri,
     }[kind]()
     schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    options = {"settings": {"threads": 1}, "schema": schema, **options}
-    return mx.DuckLakeMetadataStore(catalog, folder / "data", **options)
+    quick = {"settings": {"threads": 1}, "schema": schema, "data_path": folder / "data"}
+    return mx.DuckLakeMetadataStore(catalog, **{**quick, **options})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 
 import polars as pl
 import pytest
+from duckdb import ConversionException
 
 import metaxy_core as mx
-from metaxy_core.errors import ReadOnlyStore, StoreLocked
+from metaxy_core.errors import NotAStore, ReadOnlyStore, StoreLocked, StoreUnreachable
 from metaxy_core.store.backends.ducklake_session import storable
 from tests.core.store.ducklake.kinds import KINDS, opened
 
@@ -63,3 +65,108 @@ def test_catalog_and_data_may_be_moved_together(tmp_path):
 )
 def test_a_type_that_there_is_not_has_a_substitute(kind, stored):
     assert storable(kind) == stored
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_that_is_filled_anew_stays_the_one_it_was(kind, tmp_path):
+    with opened(kind, tmp_path) as store:
+        for sql in (
+            "SELECT range AS n, 'a' AS t FROM range(5)",
+            "SELECT n + 5 AS n, t FROM metaxy_store.main.again",
+            "SELECT 3::BIGINT AS n, 'b' AS t",
+        ):
+            with store.backend.transaction() as transaction:
+                transaction.replace("again", sql)
+        with pytest.raises(ConversionException), store.backend.transaction() as transaction:
+            transaction.replace("again", "SELECT t::BIGINT AS n, 'c' AS t FROM (VALUES ('c')) v(t)")
+        tables = "SELECT * FROM __ducklake_metadata_metaxy_store.ducklake_table"
+        with store.backend.snapshot() as snapshot:
+            rows = snapshot.fetch("SELECT * FROM metaxy_store.main.again").to_pylist()
+            assert rows == [{"n": 3, "t": "b"}]
+            assert snapshot.fetch(tables).num_rows == 1
+        with store.backend.transaction() as transaction:
+            transaction.replace("again", "SELECT 'other' AS u")
+        with store.backend.snapshot() as snapshot:
+            assert snapshot.table("again").columns == ("u",)
+
+
+def test_a_file_of_others_is_refused_and_left_alone(tmp_path):
+    with mx.DuckDBMetadataStore(tmp_path / "own.duckdb") as store:
+        store.write("video", frame("a"))
+    with sqlite3.connect(tmp_path / "other.sqlite") as other:
+        other.execute("CREATE TABLE t (a)")
+    other.close()
+    for name in ("own.duckdb", "other.sqlite"):
+        before = (tmp_path / name).read_bytes()
+        address = f"sqlite:{tmp_path / name}" if name.endswith("sqlite") else tmp_path / name
+        with mx.DuckLakeMetadataStore(address, tmp_path / "data") as store:
+            with pytest.raises(NotAStore, match="holds no DuckLake catalog"):
+                store.write("video", frame("b"))
+            with pytest.raises(NotAStore, match="holds no DuckLake catalog"):
+                store.count("video")
+        assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("catalog", ["catalog.ducklake", "sqlite:{}/catalog.sqlite"])
+def test_a_folder_that_is_not_there_is_not_made(catalog, tmp_path):
+    folder = tmp_path / "none"
+    address = catalog.format(folder) if "{}" in catalog else folder / catalog
+    with mx.DuckLakeMetadataStore(address, tmp_path / "data") as store:
+        with pytest.raises(StoreUnreachable, match="check that its folder exists"):
+            store.write("video", frame("a"))
+        assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_that_are_elsewhere_are_missed_before_anything_is_written(kind, tmp_path):
+    with opened(kind, tmp_path) as store:
+        store.write("video", frame("a"))
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    with opened(kind, tmp_path) as store, pytest.raises(StoreUnreachable, match="with data in"):
+        store.write("video", frame("b"))
+    assert not (tmp_path / "data").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "data")
+    with opened(kind, tmp_path) as store:
+        assert store.read("video").to_polars()["id"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)])
+def test_data_in_a_bucket(kind, bucket, tmp_path):
+    url, options = bucket
+    with opened(kind, tmp_path, data_path=url, storage_options=options) as store:
+        store.write("video", frame("a", "b"))
+        store.delete("video", pl.DataFrame({"id": ["a"]}), hard=True)
+        with opened(kind, tmp_path, data_path=url, storage_options=options) as other:
+            assert other.read("video").to_polars()["id"].to_list() == ["b"]
+        assert "hush" not in f"{store!r}{store.backend!r}{store.address}"
+    assert not (tmp_path / "data").exists()
+    wrong = {**options, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    with opened(kind, tmp_path, data_path=url, storage_options=wrong) as store:
+        with pytest.raises(StoreUnreachable, match="with data in s3://") as caught:
+            store.read("video").to_polars()
+        assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data_path", "options", "said"),
+    [
+        ("gs://bucket/store", {}, "s3://bucket/prefix"),
+        ("s3://me:hush@bucket/store", {}, "storage_options"),
+        ("s3://bucket/store", {"AWS_THING": "hush"}, "AWS_THING"),
+    ],
+)
+def test_a_bucket_that_cannot_be_opened_is_refused(data_path, options, said, tmp_path):
+    with pytest.raises(StoreUnreachable, match=said) as caught:
+        mx.DuckLakeMetadataStore(tmp_path / "catalog", data_path, storage_options=options)
+    assert "hush" not in str(caught.value)
+
+
+def test_no_password_is_told():
+    uri = "postgresql://me:hush-hush@127.0.0.1:1/films"
+    with mx.DuckLakeMetadataStore(uri, "data", lock_timeout=1) as store:
+        assert "hush" not in f"{store!r}{store.backend!r}{store.address}"
+        for call in (lambda: store.count("video"), lambda: store.write("video", frame("a"))):
+            with pytest.raises(StoreUnreachable, match="check the address") as caught:
+                call()
+            assert "hush" not in str(caught.value)
+            assert caught.value.__cause__ is None

@@ -10,7 +10,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.base import Backend
-from tests.core.store.lake.kinds import KINDS, opened
+from tests.core.store.processes.kinds import KINDS, opened
 
 
 def moment(*parts: int) -> dt.datetime:
