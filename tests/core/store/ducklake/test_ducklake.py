@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import sqlite3
 
@@ -10,7 +11,13 @@ import pytest
 from duckdb import ConversionException
 
 import metaxy_core as mx
-from metaxy_core.errors import NotAStore, ReadOnlyStore, StoreLocked, StoreUnreachable
+from metaxy_core.errors import (
+    NotAStore,
+    ReadOnlyStore,
+    StoreLocked,
+    StoreUnreachable,
+    WrongColumnType,
+)
 from metaxy_core.store.backends.ducklake_session import storable
 from tests.core.store.ducklake.kinds import KINDS, opened
 
@@ -170,3 +177,33 @@ def test_no_password_is_told():
                 call()
             assert "hush" not in str(caught.value)
             assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_of_types_that_there_are_not_are_kept_as_their_substitutes(kind, tmp_path):
+    values = (
+        "SELECT TIME_NS '01:02:03.000004' AS clock, [1, 2]::TINYINT[2] AS pair, "
+        "'a'::ENUM('a', 'b') AS word, 7::HUGEINT AS number, INTERVAL 90 SECONDS AS lasting, "
+        "'101'::BIT AS bits"
+    )
+    with opened(kind, tmp_path) as store:
+        for _ in range(2):
+            with store.backend.transaction() as transaction:
+                transaction.append("t", values)
+        with store.backend.snapshot() as snapshot:
+            sql = store.backend.sql(lambda: snapshot.table("t"))
+            assert snapshot.fetch(sql).to_pylist() == 2 * [
+                {
+                    "clock": dt.time(1, 2, 3, 4),
+                    "pair": [1, 2],
+                    "word": "a",
+                    "number": 7,
+                    "lasting": dt.timedelta(seconds=90),
+                    "bits": "101",
+                }
+            ]
+        with (
+            store.backend.transaction() as transaction,
+            pytest.raises(WrongColumnType, match="durations only as columns of their own"),
+        ):
+            transaction.append("nested", "SELECT [INTERVAL 1 SECOND] AS lasting")
