@@ -13,7 +13,7 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
-from metaxy_core.store.backends.ducklake import CAPABILITIES as DUCKLAKE
+from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES

@@ -16,7 +16,6 @@ import duckdb
 from metaxy_core.errors import NotAStore
 from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.addresses import MEMORY
-from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.duckdb_attached import (
     AttachedBackend,
     execute_when_free,
@@ -32,9 +31,6 @@ from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.base import MetadataStore
 
 SCHEMA: Final = "metaxy"
-CAPABILITIES: Final = Capabilities(
-    "transaction", "machines", "files", hashes=("md5", "xxh64"), files=True
-)
 _MADE: Final = "metaxy_made"
 _BUSY: Final = "database is locked"
 _NO_LAKE: Final = ("creating a new DuckLake is explicitly disabled", "Schema with name")
@@ -52,7 +48,6 @@ class DuckLakeBackend(AttachedBackend):
     """
 
     kind = "ducklake"
-    capabilities = CAPABILITIES
     session = DuckLakeSession
 
     def __init__(
@@ -64,6 +59,7 @@ class DuckLakeBackend(AttachedBackend):
         lock_timeout: float,
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
+        self.capabilities = catalog.capabilities
         self._catalog = catalog
         self._place = place
         self._check = _nothing

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from metaxy_core.errors import InvalidSetting, StoreError, StoreUnreachable
 from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.addresses import checked_path
+from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
 from metaxy_core.store.backends.refusals import locked, refusal
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 ENGINE: Final = "DuckLake"
 DUCKDB, SQLITE, POSTGRES = "duckdb:", "sqlite:", "postgres:"
+IN_FILE: Final = Capabilities(
+    "transaction", "processes", "files", hashes=("md5", "xxh64"), files=True
+)
+"""With the catalog in a file of this machine."""
+
+IN_POSTGRES: Final = Capabilities("transaction", "machines", "files", hashes=("md5", "xxh64"))
+"""With the catalog in PostgreSQL."""
+
 _URI: Final = re.compile(r"postgres(ql)?://")
 _BUSY_TIMEOUT: Final = 10_000
 
@@ -37,6 +46,7 @@ class Catalog(Protocol):
         source: how DuckLake names it; may hold a secret.
         options: further options of DuckLake.
         extensions: those that DuckDB needs to read it.
+        capabilities: what a store with such a catalog can do.
         is_made_by_writers: whether it may not be there yet where ``is_absent`` cannot tell.
     """
 
@@ -44,6 +54,7 @@ class Catalog(Protocol):
     source: str
     options: Mapping[str, str]
     extensions: tuple[str, ...]
+    capabilities: Capabilities
     is_made_by_writers: bool
 
     def is_absent(self) -> bool:
@@ -98,6 +109,7 @@ class FileCatalog:
     prefix = ""
     options: Mapping[str, str] = {}
     extensions: tuple[str, ...] = ()
+    capabilities = IN_FILE
     is_made_by_writers = False
 
     def __init__(self, path: Path) -> None:
@@ -186,6 +198,7 @@ class PostgresCatalog:
     """
 
     extensions: tuple[str, ...] = ("postgres_scanner",)
+    capabilities = IN_POSTGRES
     is_made_by_writers = True
 
     def __init__(self, text: ConnectionText, schema: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import sqlite3
+from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
-from duckdb import ConversionException
 
 import metaxy_core as mx
 from metaxy_core.errors import (
@@ -16,8 +17,10 @@ from metaxy_core.errors import (
     ReadOnlyStore,
     StoreLocked,
     StoreUnreachable,
+    ValueOutOfRange,
     WrongColumnType,
 )
+from metaxy_core.store.backends.duckdb_extensions import load_extension
 from metaxy_core.store.backends.ducklake_session import storable
 from tests.core.store.ducklake.kinds import KINDS, opened
 
@@ -74,6 +77,13 @@ def test_a_type_that_there_is_not_has_a_substitute(kind, stored):
     assert storable(kind) == stored
 
 
+def filled_and_failed(store: mx.MetadataStore) -> None:
+    """What is taken back: a table that was filled already, by a second one that cannot be."""
+    with store.backend.transaction() as transaction:
+        transaction.replace("again", "SELECT 4::BIGINT AS n, 'c' AS t")
+        transaction.replace("again", "SELECT t::BIGINT AS n, t FROM (VALUES ('c')) AS v(t)")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_that_is_filled_anew_stays_the_one_it_was(kind, tmp_path):
     with opened(kind, tmp_path) as store:
@@ -84,8 +94,8 @@ def test_a_table_that_is_filled_anew_stays_the_one_it_was(kind, tmp_path):
         ):
             with store.backend.transaction() as transaction:
                 transaction.replace("again", sql)
-        with pytest.raises(ConversionException), store.backend.transaction() as transaction:
-            transaction.replace("again", "SELECT t::BIGINT AS n, 'c' AS t FROM (VALUES ('c')) v(t)")
+        with pytest.raises(ValueOutOfRange):
+            filled_and_failed(store)
         tables = "SELECT * FROM __ducklake_metadata_metaxy_store.ducklake_table"
         with store.backend.snapshot() as snapshot:
             rows = snapshot.fetch("SELECT * FROM metaxy_store.main.again").to_pylist()
@@ -207,3 +217,36 @@ def test_values_of_types_that_there_are_not_are_kept_as_their_substitutes(kind, 
             pytest.raises(WrongColumnType, match="durations only as columns of their own"),
         ):
             transaction.append("nested", "SELECT [INTERVAL 1 SECOND] AS lasting")
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_maintenance_makes_few_files_and_erases_what_was_erased(kind, tmp_path):
+    path = {"duckdb": "catalog.ducklake", "sqlite": "catalog.sqlite"}[kind]
+    prefix = "sqlite:" if kind == "sqlite" else ""
+    with opened(kind, tmp_path) as store, duckdb.connect() as other:
+        for number in range(4):
+            store.write("video", frame(f"kept{number}", f"erased{number}"))
+        store.delete("video", filters="id = 'erased2'", hard=True)
+        assert holding(tmp_path, "erased2")
+        files = len(list(tmp_path.rglob("*.parquet")))
+        for name in ("ducklake", "sqlite_scanner"):
+            load_extension(other, name)
+        source = f"ducklake:{prefix}{tmp_path / path}"
+        other.execute(f"ATTACH '{source}' AS films (DATA_PATH '{tmp_path / 'data'}/')")
+        other.execute("CALL ducklake_rewrite_data_files('films', delete_threshold => 0)")
+        other.execute("CALL ducklake_merge_adjacent_files('films')")
+        other.execute("CALL ducklake_expire_snapshots('films', older_than => now())")
+        other.execute("CALL ducklake_cleanup_old_files('films', cleanup_all => true)")
+        other.execute("DETACH films")
+        assert not holding(tmp_path, "erased2")
+        assert len(list(tmp_path.rglob("*.parquet"))) < files
+        store.write("video", frame("later"))
+        assert store.count("video") == 8
+        assert store.integrity("video")
+
+
+def holding(folder: Path, value: str) -> list[Path]:
+    """The data files in which a value stands."""
+    found = "SELECT count(*) FROM '{}' AS t WHERE t::VARCHAR LIKE '%{}%'"
+    files = folder.rglob("*.parquet")
+    return [each for each in files if duckdb.sql(found.format(each, value)).fetchone() != (0,)]
