@@ -16,6 +16,7 @@ from metaxy_core.config.described_stores import (
     written_secret,
 )
 from metaxy_core.errors import StoreError
+from metaxy_core.store.backends.addresses import MEMORY
 from metaxy_dagster.errors import InvalidOptions
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ TICK_LOCK_TIMEOUT: Final = 5.0
 
 _SETTING: Final = "MetaxyStoreResource"
 """Where the settings of a store stand, for messages."""
-
-_MEMORY: Final = ":memory:"
 
 
 class MetaxyStoreResource(dg.ConfigurableResource[Any]):
@@ -181,7 +180,7 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             MissingVariable: a text names a variable that is not set.
             ConfigError: what a store of this type needs is not installed.
         """
-        if self.database.startswith(_MEMORY):
+        if self.database.startswith(MEMORY):
             raise StoreError(
                 f"MetaxyStoreResource(database={self.database!r}): every step opens the store by "
                 f"itself and would find it empty; give the path of a file."

@@ -17,7 +17,9 @@ from metaxy_core.errors.base import shown
 
 _VARIABLE: Final = re.compile(r"\$\{[^}]*\}")
 _SECRET: Final = re.compile(r"secret|password|passwd|token|credential|_key$", re.IGNORECASE)
-_PASSWORD: Final = re.compile(r"://[^/@]*:(?!\$\{)[^/@]+@|\bpassword\s*=\s*(?!\s*'?\$\{)\S", re.IGNORECASE)
+_PASSWORD: Final = re.compile(
+    r"://[^/@]*:(?!\$\{)[^/@]+@|\bpassword\s*=\s*(?!\s*'?\$\{)\S", re.IGNORECASE
+)
 
 
 def store_of_type(name: str, place: str, setting: str, **settings: Any) -> StoreConfig:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config
 from metaxy_core.config.described_stores import settings_to_show, store_of_type
-from metaxy_core.store.backends.duckdb import MEMORY
+from metaxy_core.store.backends.addresses import MEMORY
 from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.io_manager import MetaxyIOManager
@@ -57,7 +57,7 @@ class Store(Attributes):
         Raises:
             InvalidComponent: the database is in memory.
         """
-        if self.database == MEMORY:
+        if self.database.startswith(MEMORY):
             raise InvalidComponent.from_attribute(
                 "store.database", MEMORY, "the path of a file, which all steps of a run share"
             )
@@ -95,7 +95,7 @@ def store_resource(said: str | Store, root: Path, config: Config) -> MetaxyStore
     """
     if isinstance(said, Store):
         return said.resource(root)
-    if said == MEMORY or "/" in said or Path(said).suffix:
+    if said.startswith(MEMORY) or "/" in said or Path(said).suffix:
         return Store(said).resource(root)
     return MetaxyStoreResource.from_config(config, said)
 

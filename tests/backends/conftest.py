@@ -13,10 +13,12 @@ import pytest
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
+from tests.core.store.ducklake.kinds import opened as opened_ducklake
 from tests.servers import postgres_in
 
 if TYPE_CHECKING:
@@ -47,6 +49,14 @@ class Store:
 
 
 QUICK = {"threads": 1}  # more of them cost more than they bring with few records
+
+
+def ducklake_over(catalog: str) -> Callable[..., mx.MetadataStore]:
+    """Opens DuckLake stores that belong to a folder, by what holds their catalog."""
+    return lambda folder, *below, **options: opened_ducklake(
+        catalog, folder, fallback=below, **options
+    )
+
 
 STORES = [
     Store(
@@ -96,7 +106,16 @@ STORES = [
         LANCE.names,
         repeats=True,
     ),
+    Store("ducklake", ducklake_over("duckdb"), DUCKLAKE.names, repeats=True),
 ]
+
+CATALOGS = [
+    Store("ducklake-sqlite", ducklake_over("sqlite"), DUCKLAKE.names, repeats=True),
+    Store("ducklake-postgres", ducklake_over("postgres"), DUCKLAKE.names, repeats=True),
+]
+"""Other places for what one of the stores keeps: for tests of values, writers and histories."""
+
+EVERY = [*STORES, *CATALOGS]
 
 
 @pytest.fixture(

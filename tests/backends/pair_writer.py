@@ -17,7 +17,7 @@ import metaxy_core as mx
 
 def main(kind: str, folder: str, name: str, writes: int) -> None:
     """Write commit after commit."""
-    from conftest import STORES  # the folder of a script is where Python looks first
+    from conftest import EVERY  # the folder of a script is where Python looks first
 
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
         pass
@@ -28,7 +28,7 @@ def main(kind: str, folder: str, name: str, writes: int) -> None:
     class Crop(mx.Feature, spec=mx.FeatureSpec(key="crop", id_columns=["id"], deps=[Video])):
         pass
 
-    (found,) = (store for store in STORES if store.name == kind)
+    (found,) = (store for store in EVERY if store.name == kind)
     with found.opened_at(Path(folder), lock_timeout=120) as store:
         store.history(Video)  # what takes time once is done
         sys.stdout.write("ready\n")

@@ -14,12 +14,21 @@ import pytest
 
 import metaxy_core as mx
 
-from .conftest import Store
+from .conftest import EVERY, Store
 
 WRITER = Path(__file__).with_name("pair_writer.py")
 SHORTER_THAN_A_LEASE = 15  # that of a process that is known to be dead is not waited for
 KILLS = 20
-pytestmark = [pytest.mark.needs("processes"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(
+    params=[kind for kind in EVERY if "processes" in kind.capabilities],
+    ids=lambda kind: kind.name,
+)
+def kind(request: pytest.FixtureRequest) -> Store:
+    """Each kind of store that several processes may write to."""
+    return request.param
 
 
 @pytest.fixture(autouse=True)
