@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from metaxy_core.errors import WriteOvertaken
-from metaxy_core.store.backends.lake.heads import Head, Heads, Pins
+from metaxy_core.store.backends.heads.log import Head, Heads, Pins
 
 
 class Turn:
