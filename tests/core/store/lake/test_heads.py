@@ -18,9 +18,9 @@ from obstore.store import LocalStore
 from metaxy_core.errors import StoreLocked, WriteOvertaken
 from metaxy_core.store.backends.heads.log import Heads
 from metaxy_core.store.backends.heads.owners import has_died, this_process
+from metaxy_core.store.backends.heads.turns import Turn
 from metaxy_core.store.backends.lake.objects import FOLDER, HeadObjects
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.backends.heads.turns import Turn
 
 WRITER = Path(__file__).with_name("head_writer.py")
 _spec = importlib.util.spec_from_file_location("head_writer", WRITER)
