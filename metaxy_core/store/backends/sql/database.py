@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-    from metaxy_core.store.backends.sql.session import SqlSession
 
 Opened = TypeVar("Opened", bound=Connection)
 _compiled = Once[Statement]()
@@ -78,11 +77,11 @@ class SqlDatabase(Generic[Opened]):
         """An error of the driver as one of ours, or itself."""
         raise NotImplementedError
 
-    def session(self) -> SqlSession:
+    def session(self) -> Transaction:
         """The tables, in what ``begun`` has opened."""
         raise NotImplementedError
 
-    def first_session(self) -> SqlSession:
+    def first_session(self) -> Transaction:
         """The same, once for each time that ``begun`` opens them."""
         return self.session()
 
@@ -107,7 +106,12 @@ class SqlDatabase(Generic[Opened]):
         self.connection.load(self.dialect.short(name), frame)
 
     def taken_back(self, staged: set[str], kept: set[str]) -> None:
-        """A session has failed; these are the frames that were there before."""
+        """A session has failed; what it kept goes.
+
+        Args:
+            staged: frames that were there before.
+            kept: the same.
+        """
         raise NotImplementedError
 
     def rendered(self, sql: str) -> str:
@@ -117,20 +121,20 @@ class SqlDatabase(Generic[Opened]):
     # ------------------------------------------------------------------ transactions
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqlSession]:
+    def snapshot(self) -> Iterator[Transaction]:
         """Open the database for reading."""
         with self.turn, self._session(write=False, wait=True) as session:
             yield session
 
     @contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[SqlSession]:
+    def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
         """Open the database for one change."""
         self.check_writable()
         with self.turn, self._session(write=True, wait=wait) as session:
             yield session
 
     @contextmanager
-    def _session(self, *, write: bool, wait: bool) -> Iterator[SqlSession]:
+    def _session(self, *, write: bool, wait: bool) -> Iterator[Transaction]:
         if self._depth:  # only reading happens inside of another transaction
             yield self.session()
             return
@@ -187,12 +191,12 @@ class SqlDatabase(Generic[Opened]):
 
     def execute(self, sql: str) -> int:
         """Run a statement; gives how many rows it changed."""
-        return int(self._ran(self.connection.execute, sql))
+        return int(self.ran(self.connection.execute, sql))
 
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query."""
         with self.turn:
-            rows: pa.Table = self._ran(self.connection.query, sql)
+            rows: pa.Table = self.ran(self.connection.query, sql)
             return self.dialect.decoded(rows, sql.columns) if isinstance(sql, Statement) else rows
 
     def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
@@ -210,7 +214,8 @@ class SqlDatabase(Generic[Opened]):
                 for number in range(reader.num_record_batches):
                     yield pa.Table.from_batches([reader.get_batch(number)])
 
-    def _ran(self, run: Callable[[str], Any], sql: str) -> Any:
+    def ran(self, run: Callable[[str], Any], sql: str) -> Any:
+        """What a function of the driver gives for a statement; its errors are ours."""
         try:
             return run(self.rendered(sql))
         except Exception as error:
@@ -229,7 +234,7 @@ class SqlDatabase(Generic[Opened]):
             if name in self._staged:
                 self.drop_frame(name)
             encoded = self.dialect.encoded(frame)
-            self._ran(lambda _: self.load(name, encoded), "")
+            self.ran(lambda _: self.load(name, encoded), "")
             self._staged.add(name)
         return self.frame(name, ibis.Schema.from_pyarrow(frame.schema))
 
