@@ -27,16 +27,15 @@ def functions_with(algorithm: str) -> Rewriting:
     def own(node: sge.Expression) -> sge.Expression:
         import sqlglot.expressions as sge
 
-        if not isinstance(node, sge.Anonymous):
+        name = node.name.lower() if isinstance(node, sge.Anonymous) else ""
+        if name not in {FUNCTION, CONCAT, ROW_HASH}:
             return node
-        match node.name.lower():
-            case name if name == FUNCTION:
-                return _positive(hashed(node.expressions[0]))
-            case name if name == CONCAT:
-                return _call("concat", *node.expressions)
-            case name if name == ROW_HASH:  # of a tuple, since NULL has no hash of its own
-                return _positive(_call("sipHash64", _call("tuple", *node.expressions)))
-        return node
+        given = [each.transform(own, copy=False) for each in node.expressions]
+        if name == FUNCTION:
+            return _positive(hashed(given[0]))
+        if name == CONCAT:
+            return _call("concat", *given)
+        return _positive(_call("sipHash64", _call("tuple", *given)))  # NULL alone has no hash
 
     return own
 
