@@ -1,4 +1,4 @@
-"""A ClickHouse server for tests: the real engine in one process, behind the HTTP that drivers speak.
+"""A ClickHouse server for tests: the real engine in one process, behind the HTTP of its drivers.
 
 Arguments: the folder of the data, and a folder in which each process that uses the server has put a
 file named after its id. The server says its port in the file ``port``, and ends with the last user.
@@ -94,7 +94,7 @@ class Requests(BaseHTTPRequestHandler):
         statement = b"\n".join(part for part in (query, body) if part)
         try:
             self._say(200, self.engine.answer(statement, settings))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
             text = str(error)
             code = CODE.search(text)
             self._say(500, text.encode(), {"X-ClickHouse-Exception-Code": code[1] if code else "0"})

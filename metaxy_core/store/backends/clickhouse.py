@@ -11,7 +11,11 @@ from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.clickhouse_address import ClickHouseAddress, clickhouse_address
-from metaxy_core.store.backends.clickhouse_connection import REPLICATED, ClickHouseConnection
+from metaxy_core.store.backends.clickhouse_connection import (
+    REPLICATED,
+    ClickHouseConnection,
+    is_gone,
+)
 from metaxy_core.store.backends.clickhouse_functions import functions_with
 from metaxy_core.store.backends.clickhouse_heads import HeadTables, code_of, identifier, literal
 from metaxy_core.store.backends.clickhouse_tables import ClickHouseTables
@@ -171,6 +175,8 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
     def translated(self, error: Exception) -> Exception:
         """What ClickHouse says, in our words."""
         code, said = code_of(error), self._said(error)
+        if code is None and is_gone(error):
+            return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
         if code in _OUT_OF_RANGE:
             return ValueOutOfRange.from_reason(said)
         if code in _NO_RIGHT:
