@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
+from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.clickhouse_address import ClickHouseAddress, clickhouse_address
 from metaxy_core.store.backends.clickhouse_connection import (
@@ -168,9 +169,9 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
 
     def _said(self, error: Exception) -> str:
         """What the server says, without the statement and without a password."""
-        text = self._place.without_secret(str(error))
+        text = self._place.without_secret(first_line(error))
         found = _SAID.search(text)
-        return found[1] if found else text.splitlines()[0]
+        return found[1] if found else text
 
     def translated(self, error: Exception) -> Exception:
         """What ClickHouse says, in our words."""

@@ -84,7 +84,7 @@ class ClickHouseConnection:
             self._check(at, frame)
 
     def _check(self, at: str, frame: pa.Table) -> None:
-        """Insert a frame again if it is not there once: the driver repeats what was not answered."""
+        """Insert a frame again if it is not there once; the driver repeats what is not answered."""
         found = self.query(f"SELECT count() AS n FROM {at}")["n"][0].as_py()  # noqa: S608 - quoted
         if found != frame.num_rows:
             self.execute(f"TRUNCATE TABLE {at}")
