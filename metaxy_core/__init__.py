@@ -19,6 +19,7 @@ from metaxy_core.specs.mapping import FieldsMapping
 
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
+    from metaxy_core.store.backends.clickhouse import ClickHouseMetadataStore
     from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
     from metaxy_core.store.backends.ducklake import DuckLakeMetadataStore
@@ -68,6 +69,7 @@ _LAZY = {
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
+    "ClickHouseMetadataStore": "metaxy_core.store.backends.clickhouse",
     "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
     "DuckLakeMetadataStore": "metaxy_core.store.backends.ducklake",
@@ -82,6 +84,7 @@ __all__ = [
     "Batch",
     "Bucket",
     "Claim",
+    "ClickHouseMetadataStore",
     "ColumnMismatch",
     "Commit",
     "CommitSet",

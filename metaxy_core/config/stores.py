@@ -33,6 +33,7 @@ _OPTIONS: Final = (
     "catalog",
     "data_path",
     "schema",
+    "engine",
     "parameters",
     "settings",
     "storage_options",
@@ -46,21 +47,24 @@ class StoreConfig(BaseModel):
     """One store.
 
     Attributes:
-        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``delta``, ``iceberg``,
-            ``lance`` or ``ducklake``.
+        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``, ``delta``,
+            ``iceberg``, ``lance`` or ``ducklake``.
         path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
             or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
-        dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``.
+        dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``, or
+            one of ClickHouse, such as ``clickhouse://user@host:8443/database?secure=true``.
         catalog: where the catalog of a DuckLake store is: the path of a DuckDB file, ``sqlite:``
             and the path of an SQLite file, or a PostgreSQL address.
         data_path: the folder of the data files of a DuckLake store, or its URL in a bucket.
         db_schema: the schema that holds a PostgreSQL store, or the catalog of a DuckLake store in
             PostgreSQL; ``schema`` in the file.
+        engine: of the tables of a ClickHouse store, such as ``ReplicatedMergeTree``.
         parameters: further parameters of a connection, such as ``sslmode = "verify-full"``.
         storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
         lock_timeout: seconds to wait for other writers.
-        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``.
+        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``; or
+            those of every query of a ClickHouse store.
         fallback: names of the stores whose records are seen below the own ones, nearest first; one
             name needs no list. A variable separates them with commas.
         hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
@@ -78,6 +82,7 @@ class StoreConfig(BaseModel):
     catalog: SecretStr | None = None
     data_path: str | None = None
     db_schema: str | None = Field(default=None, alias="schema")
+    engine: str | None = None
     parameters: Values = Field(default_factory=dict, repr=False)
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     read_only: bool = False

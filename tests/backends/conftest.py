@@ -12,6 +12,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
@@ -19,7 +20,7 @@ from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
 from tests.core.store.ducklake.kinds import opened as opened_ducklake
-from tests.servers import postgres_in
+from tests.servers import clickhouse_in, postgres_in
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -75,6 +76,7 @@ STORES = [
         repeats=True,
     ),
     Store("postgres", postgres_in, POSTGRES.names, repeats=True),
+    Store("clickhouse", clickhouse_in, CLICKHOUSE.names, repeats=True),
     Store(
         "memory",
         lambda folder, *below, **options: mx.DuckDBMetadataStore(

@@ -10,7 +10,7 @@ import metaxy_core as mx
 import metaxy_dagster as mxd
 from metaxy_core.config import Config, StoreConfig
 from metaxy_dagster.components.stores import Store
-from tests.servers import postgres_schema, postgres_uri
+from tests.servers import postgres_uri, schema_of
 
 SECRET = "hunter2"
 
@@ -19,7 +19,7 @@ def postgres(folder: Path) -> mxd.MetaxyStoreResource:
     return mxd.MetaxyStoreResource(
         type="postgres",
         database=postgres_uri(),
-        options={"schema": postgres_schema(folder), "parameters": {"application_name": "films"}},
+        options={"schema": schema_of(folder), "parameters": {"application_name": "films"}},
     )
 
 

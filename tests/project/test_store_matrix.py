@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
+from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
 from metaxy_core.store.backends.ducklake_catalogs import IN_POSTGRES as DUCKLAKE_IN_POSTGRES
@@ -18,6 +19,7 @@ KINDS: dict[str, Capabilities] = {
     "duckdb": IN_FILE,
     "sqlite": SQLITE,
     "postgres": POSTGRES,
+    "clickhouse": CLICKHOUSE,
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,

@@ -22,7 +22,7 @@ from metaxy_core.store.base import MetadataStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from metaxy_core.store.backends.sql.connection import Connection
+    from metaxy_core.store.backends.sql.connection import CatalogConnection
 
 ENGINE: Final = "PostgreSQL"
 SCHEMA: Final = "metaxy"
@@ -111,7 +111,7 @@ class PostgresBackend(SqlBackend):
         self._schema = schema
         self._lock = lock_of(schema)
 
-    def connect(self) -> Connection:
+    def connect(self) -> CatalogConnection:
         """Begin a session.
 
         Raises:

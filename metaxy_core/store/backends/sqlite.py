@@ -23,7 +23,7 @@ from metaxy_core.store.backends.sqlite_types import bound, encoding
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
-    from metaxy_core.store.backends.sql.connection import Connection
+    from metaxy_core.store.backends.sql.connection import CatalogConnection
 
 MEMORY: Final = ":memory:"
 ENGINE: Final = "SQLite"
@@ -118,7 +118,7 @@ class SQLiteBackend(SqlBackend):
         if self._opened is not None:
             self._own.hashing.algorithm = algorithm
 
-    def connect(self) -> Connection:
+    def connect(self) -> CatalogConnection:
         """Begin a session."""
         connection = SQLiteConnection()
         connection.hashing.algorithm = self._algorithm

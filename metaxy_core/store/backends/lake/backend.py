@@ -10,12 +10,13 @@ from metaxy_core.store.backends.addresses import checked_timeout
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.duckdb_memory import DuckDBMemory
 from metaxy_core.store.backends.duckdb_session import CATALOG
+from metaxy_core.store.backends.heads.log import Heads
+from metaxy_core.store.backends.heads.turns import Turn
 from metaxy_core.store.backends.lake.formats import Format
-from metaxy_core.store.backends.lake.heads import Heads
+from metaxy_core.store.backends.lake.objects import HeadObjects
 from metaxy_core.store.backends.lake.places import Place
 from metaxy_core.store.backends.lake.refusals import Refusals
 from metaxy_core.store.backends.lake.session import LakeSession, LakeTables
-from metaxy_core.store.backends.lake.turns import Turn
 
 
 class LakeBackend(DuckDBMemory):
@@ -122,7 +123,7 @@ class LakeBackend(DuckDBMemory):
         """The log of the store."""
         if self._heads is None or self._tables is None:
             objects = self._place.objects(writing=writing)
-            self._heads = Heads(objects, self.address)
+            self._heads = Heads(HeadObjects(objects), self.address)
             self._tables = LakeTables(self._format, objects, self.connection)
         return self._heads
 

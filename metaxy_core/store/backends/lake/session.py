@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from obstore.store import ObjectStore
 
-    from metaxy_core.store.backends.lake.heads import Pins
+    from metaxy_core.store.backends.heads.log import Pins
     from metaxy_core.store.backends.lake.refusals import Refusals
 
 _COLUMNS: Final = "metaxy/columns"

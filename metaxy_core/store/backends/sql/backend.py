@@ -1,230 +1,42 @@
-"""A store in a database with SQL of its own: one session, one transaction for each call."""
+"""A store in a database that has transactions: one for each call."""
 
 from __future__ import annotations
 
-import itertools
-import tempfile
-import threading
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from metaxy_core.errors import ReadOnlyStore, StoreClosed
-from metaxy_core.store.backends.addresses import checked_timeout
-from metaxy_core.store.backends.capabilities import Capabilities
-from metaxy_core.store.backends.sql.connection import Connection
-from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.connection import CatalogConnection
+from metaxy_core.store.backends.sql.database import SqlDatabase
 from metaxy_core.store.backends.sql.registry import COLUMNS
 from metaxy_core.store.backends.sql.session import SqlSession
-from metaxy_core.store.backends.statements import Statement
-from metaxy_core.store.once import Once
 
 if TYPE_CHECKING:
+    import ibis
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 _ANALYZED = 1_000
 """Of temporary tables with fewer rows, a planner's guess is good enough."""
 
-_compiled = Once[Statement]()
 
+class SqlBackend(SqlDatabase[CatalogConnection]):
+    """A database in which one transaction changes many tables, and has tables of its own."""
 
-class SqlBackend:
-    """A database that computes by itself.
-
-    Args:
-        address: where it is, without secrets.
-        dialect: its SQL.
-        read_only: refuse transactions.
-        lock_timeout: seconds to wait for other writers before ``StoreLocked``.
-    """
-
-    kind: ClassVar[str]
-    capabilities: Capabilities
-
-    def __init__(
-        self, address: str, dialect: Dialect, *, read_only: bool, lock_timeout: float
-    ) -> None:
-        self.address = address
-        self.dialect = dialect
-        self.read_only = read_only
-        self.lock_timeout = checked_timeout(lock_timeout)
-        self.turn = threading.RLock()
-        self.has_registry = False
-        self._kept: set[str] = set()
-        self._staged: set[str] = set()
-        self._forgotten: deque[str] = deque()
-        self._opened: Connection | None = None
-        self._is_closed = False
-        self._depth = 0
-
-    # ------------------------------------------------------------------ for each database
-
-    def connect(self) -> Connection:
-        """Begin a session."""
-        raise NotImplementedError
-
-    @contextmanager
-    def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
-        """A transaction of the database; a writer is alone with the store.
-
-        Args:
-            write: whether it changes anything.
-            wait: whether to wait for other writers.
-        """
-        raise NotImplementedError
-
-    def translated(self, error: Exception) -> Exception:
-        """An error of the driver as one of ours, or itself."""
-        raise NotImplementedError
+    has_registry = False
 
     def index_statement(self, name: str, table: str, columns: Sequence[str]) -> str:
         """The statement that makes an index."""
         keys = ", ".join(map(self.dialect.quoted, columns))
         return f"CREATE INDEX IF NOT EXISTS {name} ON {self.dialect.stored(table)} ({keys})"
 
-    # ------------------------------------------------------------------ transactions
+    def session(self) -> SqlSession:
+        """The tables, as the transaction sees them."""
+        return SqlSession(self)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[SqlSession]:
-        """Open the database for reading."""
-        with self.turn, self._session(write=False, wait=True) as session:
-            yield session
-
-    @contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[SqlSession]:
-        """Open the database for one change."""
-        self.check_writable()
-        with self.turn, self._session(write=True, wait=wait) as session:
-            yield session
-
-    @contextmanager
-    def _session(self, *, write: bool, wait: bool) -> Iterator[SqlSession]:
-        if self._depth:  # only reading happens inside of another transaction
-            yield SqlSession(self)
-            return
-        self._drop_forgotten()
-        had_registry = self.has_registry
-        staged, kept = set(self._staged), set(self._kept)
-        try:
-            with self.begun(write=write, wait=wait):
-                self._depth += 1
-                try:
-                    self.has_registry = self.connection.has_table(COLUMNS)
-                    yield SqlSession(self)
-                finally:
-                    self._depth -= 1
-        except BaseException as error:
-            self.has_registry = had_registry
-            self._staged &= staged
-            self._kept &= kept
-            if isinstance(error, Exception) and (ours := self.translated(error)) is not error:
-                raise ours from error
-            raise
-
-    def check_writable(self) -> None:
-        """Refuse what changes a store that was opened for reading."""
-        if self.read_only:
-            raise ReadOnlyStore(
-                f"The store {self.address!r} was opened with read_only=True; "
-                f"open it without to write."
-            )
-
-    def close(self) -> None:
-        """End the session; kept increments are gone."""
-        with self.turn:
-            self._is_closed = True
-            opened, self._opened = self._opened, None
-            if opened is not None:
-                opened.close()
-
-    @property
-    def connection(self) -> Connection:
-        """The session, begun when it is needed."""
-        if self._is_closed:
-            raise StoreClosed(
-                f"The store {self.address!r} is closed; fetch results before its `with` block ends."
-            )
-        if self._opened is None:
-            self._opened = self.connect()
-        return self._opened
-
-    # ------------------------------------------------------------------ statements
-
-    def sql(self, build: Callable[[], ir.Table], key: Hashable = None) -> str:
-        """Compile an expression, or give what the same key compiled to before."""
-        if key is None:
-            return self.dialect.statement(build())
-        key = (self.dialect.name, self.dialect.schema, key)
-        return _compiled.get(key, lambda: self.dialect.statement(build()))
-
-    def execute(self, sql: str) -> int:
-        """Run a statement; gives how many rows it changed."""
-        return int(self._ran(self.connection.execute, sql))
-
-    def fetch(self, sql: str) -> pa.Table:
-        """The rows of a query."""
-        with self.turn:
-            rows: pa.Table = self._ran(self.connection.query, sql)
-            return self.dialect.decoded(rows, sql.columns) if isinstance(sql, Statement) else rows
-
-    def stream(self, sql: str, size: int) -> Iterator[pa.Table]:
-        """The rows of a query in batches, from a file that they are written to first.
-
-        Between two batches the session is free for other calls.
-        """
-        with tempfile.TemporaryFile() as spool:
-            rows = self.fetch(sql)
-            with pa.ipc.new_file(spool, rows.schema) as writer:
-                writer.write_table(rows, max_chunksize=size)
-            del rows
-            spool.seek(0)
-            with pa.ipc.open_file(spool) as reader:
-                for number in range(reader.num_record_batches):
-                    yield pa.Table.from_batches([reader.get_batch(number)])
-
-    def _ran(self, run: Callable[[str], Any], sql: str) -> Any:
-        try:
-            return run(sql)
-        except Exception as error:
-            ours = self.translated(error)
-            if ours is error:
-                raise
-            raise ours from error
-
-    # ------------------------------------------------------------------ frames
-
-    def stage(self, name: str, frame: pa.Table) -> ir.Table:
-        """Load a frame into a temporary table."""
-        import ibis
-
-        with self.turn:
-            if name in self._staged:
-                self.connection.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
-            encoded = self.dialect.encoded(frame)
-            self._ran(lambda _: self.connection.load(self.dialect.short(name), encoded), "")
-            self._staged.add(name)
-            self._analyze(name, frame.num_rows)
-        return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
-
-    def keep(self, sql: str, name: str) -> ir.Table:
-        """Materialise a query as a temporary table."""
-        import ibis
-
-        numbered = (f"{name}_{number}" for number in itertools.count(1))
-        free = next(each for each in numbered if each not in self._kept)
-        rows = self.execute(f"CREATE TEMPORARY TABLE {self.dialect.quoted(free)} AS {sql}")
-        self._kept.add(free)
-        self._analyze(free, rows)
-        columns = sql.columns if isinstance(sql, Statement) else ibis.schema({})
-        return ibis.table(columns, name=free)
-
-    def _analyze(self, name: str, rows: int) -> None:
-        """Tell the planner about a temporary table."""
-        if rows >= _ANALYZED:
-            self.connection.execute(f"ANALYZE {self.dialect.quoted(name)}")
+    def first_session(self) -> SqlSession:
+        """The tables, as they are when the transaction begins."""
+        self.has_registry = self.connection.has_table(COLUMNS)
+        return self.session()
 
     def stored(self, name: str, columns: Mapping[str, Any]) -> ir.Table:
         """A table of the store."""
@@ -232,27 +44,34 @@ class SqlBackend:
 
         return ibis.table(ibis.schema(dict(columns)), name=name, database=self.dialect.schema)
 
-    def drop(self, table: ir.Table) -> None:
-        """Forget a staged or kept table; nothing happens after ``close``."""
-        name = table.get_name()
-        if name in self._kept:  # may be called at any moment, even within a transaction
-            self._forgotten.append(name)
-            if not self._depth and self.turn.acquire(blocking=False):
-                try:
-                    self._drop_forgotten()
-                finally:
-                    self.turn.release()
-            return
-        with self.turn:
-            if name in self._staged and self._opened is not None:
-                with suppress(Exception):  # in a transaction that failed; then ``stage`` does it
-                    self.connection.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
-                    self._staged.discard(name)
+    # ------------------------------------------------------------------ frames
 
-    def _drop_forgotten(self) -> None:
-        """Drop the tables of increments that nobody holds any more."""
-        while self._forgotten and self._opened is not None:
-            name = self._forgotten.popleft()
-            if name in self._kept:
-                self.connection.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
-                self._kept.discard(name)
+    def frame(self, name: str, columns: ibis.Schema) -> ir.Table:
+        """A temporary table."""
+        import ibis
+
+        return ibis.table(columns, name=name)
+
+    def load(self, name: str, frame: pa.Table) -> None:
+        """Make a temporary table from a frame."""
+        super().load(name, frame)
+        self._analyze(name, frame.num_rows)
+
+    def make_kept(self, name: str, sql: str) -> None:
+        """Make a temporary table from a query."""
+        rows = self.execute(f"CREATE TEMPORARY TABLE {self.dialect.quoted(name)} AS {sql}")
+        self._analyze(name, rows)
+
+    def _analyze(self, name: str, rows: int) -> None:
+        """Tell the planner about a temporary table."""
+        if rows >= _ANALYZED:
+            self.connection.execute(f"ANALYZE {self.dialect.quoted(name)}")
+
+    def drop_frame(self, name: str) -> None:
+        """Drop a temporary table."""
+        self.connection.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
+
+    def taken_back(self, staged: set[str], kept: set[str]) -> None:
+        """Temporary tables are gone with the transaction in which they were made."""
+        self._staged &= staged
+        self._kept &= kept

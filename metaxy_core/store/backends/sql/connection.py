@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Connection(Protocol):
-    """One session with a database, in which temporary tables live until it is closed."""
+    """One session with a database, in which what is loaded lives until it is closed or dropped."""
 
     def execute(self, sql: str) -> int:
         """Run a statement; gives how many rows it changed, where that is a question."""
@@ -18,10 +18,14 @@ class Connection(Protocol):
         """Run a query."""
 
     def load(self, table: str, frame: pa.Table) -> None:
-        """Make a temporary table of this name; the types are those that the database has."""
-
-    def has_table(self, name: str) -> bool:
-        """Whether the store has a table of this name."""
+        """Make a table of this name for this session; the types are those that the database has."""
 
     def close(self) -> None:
         """End the session."""
+
+
+class CatalogConnection(Connection, Protocol):
+    """One session that tells which tables its own transaction sees."""
+
+    def has_table(self, name: str) -> bool:
+        """Whether the store has a table of this name."""

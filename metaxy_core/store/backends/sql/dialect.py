@@ -38,6 +38,7 @@ class Dialect:
         types: how columns of some types are declared, where it is not as Ibis has it.
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
+        variant: what else compiled statements depend on.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dialect:
     types: Mapping[str, str] = field(default_factory=dict)
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
+    variant: str = ""
 
     # ------------------------------------------------------------------ names
 

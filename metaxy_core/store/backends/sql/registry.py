@@ -37,6 +37,13 @@ class Registry:
             columns = self._tables.setdefault(row["table_name"], {})
             columns[row["column_name"]] = ibis.dtype(row["type"])
 
+    @classmethod
+    def of(cls, tables: Mapping[str, Mapping[str, dt.DataType]]) -> Registry:
+        """Tables whose columns are known."""
+        registry = cls(())
+        registry._tables = {name: dict(columns) for name, columns in tables.items()}
+        return registry
+
     def __contains__(self, table: str) -> bool:
         return table in self._tables
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from metaxy_core import system_columns as sc
-from metaxy_core.store.backends.base import KEPT
 from metaxy_core.store.backends.sql.registry import COLUMNS, REGISTRY, Registry
-from metaxy_core.store.backends.statements import Statement
+from metaxy_core.store.backends.sql.snapshot import SqlSnapshot, columns_of
 
 if TYPE_CHECKING:
     import ibis
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.sql.backend import SqlBackend
 
 
-class SqlSession:
+class SqlSession(SqlSnapshot):
     """What a snapshot or a change can do.
 
     Args:
@@ -27,50 +26,18 @@ class SqlSession:
     """
 
     def __init__(self, backend: SqlBackend) -> None:
-        self._backend = backend
-        self._dialect = backend.dialect
-        self._registry = _registry(backend)
-
-    def has(self, name: str) -> bool:
-        """Whether the store has a table."""
-        return name in self._registry
-
-    def table(self, name: str) -> ir.Table | None:
-        """A table of the store."""
-        if name not in self._registry:
-            return None
-        return self._backend.stored(name, dict(self._registry.columns(name)))
-
-    def fetch(self, sql: str) -> pa.Table:
-        """The rows of a query."""
-        return self._backend.fetch(sql)
-
-    def keep(self, sql: str, name: str = KEPT) -> ir.Table:
-        """Materialise a query as a temporary table."""
-        return self._backend.keep(sql, name)
+        super().__init__(backend, _registry(backend))
+        self._own = backend
 
     def append(self, table: str, sql: str) -> int:
         """Insert by column name."""
-        columns = _columns(sql)
+        columns = columns_of(sql)
         if table not in self._registry:
             self._make(table, columns)
         self._add(table, columns)
         names = ", ".join(map(self._dialect.quoted, columns))
         rows = self._typed(table, sql, columns)
         return self._backend.execute(f"INSERT INTO {self._dialect.stored(table)} ({names}) {rows}")
-
-    def _typed(self, table: str, sql: str, columns: ibis.Schema) -> str:
-        """A query whose columns without any type have those of the table."""
-        if not any(kind.is_null() for kind in columns.values()):
-            return sql
-        types, quoted = self._registry.columns(table), self._dialect.quoted
-        parts = (
-            f"CAST(NULL AS {self._dialect.declared(types[name])})"
-            if kind.is_null()
-            else quoted(name)
-            for name, kind in columns.items()
-        )
-        return f"SELECT {', '.join(parts)} FROM ({sql}) AS rows"  # noqa: S608 - quoted
 
     def replace(self, table: str, sql: str) -> None:
         """Make a table from scratch."""
@@ -101,9 +68,9 @@ class SqlSession:
     # ------------------------------------------------------------------ tables
 
     def _make(self, table: str, columns: ibis.Schema) -> None:
-        if not self._backend.has_registry:
+        if not self._own.has_registry:
             self._create(COLUMNS, _schema(REGISTRY))
-            self._backend.has_registry = True
+            self._own.has_registry = True
         self._create(table, columns)
         self._register(table, columns)
         if sc.COMMIT in columns:
@@ -136,7 +103,7 @@ class SqlSession:
 
     def _index(self, table: str, columns: Sequence[str]) -> None:
         name = self._dialect.quoted(f"{table}__{'__'.join(columns)}__index")
-        self._backend.execute(self._backend.index_statement(name, table, columns))
+        self._backend.execute(self._own.index_statement(name, table, columns))
 
 
 def _registry(backend: SqlBackend) -> Registry:
@@ -144,12 +111,6 @@ def _registry(backend: SqlBackend) -> Registry:
         return Registry(())
     table = backend.stored(COLUMNS, REGISTRY)
     return Registry(backend.fetch(backend.sql(lambda: table, ("registry",))).to_pylist())
-
-
-def _columns(sql: str) -> ibis.Schema:
-    if not isinstance(sql, Statement):
-        raise TypeError(f"{sql!r} does not say what its rows are; make it with Backend.sql.")
-    return sql.columns
 
 
 def _schema(columns: object) -> ibis.Schema:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import metaxy_core as mx
-from tests.servers import postgres_schema, postgres_uri
+from tests.servers import postgres_uri, schema_of
 
 KINDS = ("duckdb", "sqlite", "postgres")
 
@@ -19,6 +19,6 @@ def opened(kind: str, folder: Path, **options: Any) -> mx.DuckLakeMetadataStore:
         "sqlite": lambda: f"sqlite:{folder / 'catalog.sqlite'}",
         "postgres": postgres_uri,
     }[kind]()
-    quick = {"settings": {"threads": 1}, "schema": postgres_schema(folder)}
+    quick = {"settings": {"threads": 1}, "schema": schema_of(folder)}
     quick |= {"data_path": folder / "data"}
     return mx.DuckLakeMetadataStore(catalog, **{**quick, **options})

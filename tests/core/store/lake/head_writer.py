@@ -9,8 +9,9 @@ import sys
 
 from obstore.store import LocalStore
 
-from metaxy_core.store.backends.lake.heads import Heads
-from metaxy_core.store.backends.lake.turns import Turn
+from metaxy_core.store.backends.heads.log import Heads
+from metaxy_core.store.backends.heads.turns import Turn
+from metaxy_core.store.backends.lake.objects import HeadObjects
 
 
 def count(heads: Heads, times: int) -> None:
@@ -22,4 +23,4 @@ def count(heads: Heads, times: int) -> None:
 
 
 if __name__ == "__main__":
-    count(Heads(LocalStore(sys.argv[1]), sys.argv[1]), int(sys.argv[2]))
+    count(Heads(HeadObjects(LocalStore(sys.argv[1])), sys.argv[1]), int(sys.argv[2]))

@@ -16,10 +16,11 @@ import pytest
 from obstore.store import LocalStore
 
 from metaxy_core.errors import StoreLocked, WriteOvertaken
-from metaxy_core.store.backends.lake.heads import FOLDER, Heads
-from metaxy_core.store.backends.lake.owners import has_died, this_process
+from metaxy_core.store.backends.heads.log import Heads
+from metaxy_core.store.backends.heads.owners import has_died, this_process
+from metaxy_core.store.backends.heads.turns import Turn
+from metaxy_core.store.backends.lake.objects import FOLDER, HeadObjects
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.backends.lake.turns import Turn
 
 WRITER = Path(__file__).with_name("head_writer.py")
 _spec = importlib.util.spec_from_file_location("head_writer", WRITER)
@@ -36,7 +37,9 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
         place = Place.from_address(tmp_path / "store", None)
     else:
         place = Place.from_address(*request.getfixturevalue("bucket"))
-    return lambda **options: Heads(place.objects(writing=True), place.address, **options)
+    return lambda **options: Heads(
+        HeadObjects(place.objects(writing=True)), place.address, **options
+    )
 
 
 @pytest.fixture
@@ -191,20 +194,21 @@ def test_processes_take_turns(tmp_path):
     command = [sys.executable, str(WRITER), str(tmp_path), "15"]
     writers = [subprocess.Popen(command) for _ in range(4)]
     assert [writer.wait(120) for writer in writers] == [0] * 4
-    assert versions(Heads(LocalStore(tmp_path), "")) == {"counter": 60}
+    assert versions(Heads(HeadObjects(LocalStore(tmp_path)), "")) == {"counter": 60}
 
 
 def test_nobody_waits_for_a_process_of_this_machine_that_was_killed(tmp_path):
     code = (
         "import sys; from obstore.store import LocalStore;"
-        "from metaxy_core.store.backends.lake.heads import Heads;"
-        "Heads(LocalStore(sys.argv[1]), '').begin(0); print('begun', flush=True);"
+        "from metaxy_core.store.backends.heads.log import Heads;"
+        "from metaxy_core.store.backends.lake.objects import HeadObjects;"
+        "Heads(HeadObjects(LocalStore(sys.argv[1])), '').begin(0); print('begun', flush=True);"
         "sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **pipes)
     assert writer.stdout.readline() == b"begun\n"
-    heads = Heads(LocalStore(tmp_path), "")
+    heads = Heads(HeadObjects(LocalStore(tmp_path)), "")
     with pytest.raises(StoreLocked):
         heads.begin(0)
     os.kill(writer.pid, signal.SIGKILL)
@@ -221,10 +225,10 @@ def test_a_process_of_another_machine_is_not_known_to_have_died():
 
 
 def test_what_else_stands_among_the_heads_is_left_alone(tmp_path):
-    heads = Heads(LocalStore(tmp_path), "")
+    heads = Heads(HeadObjects(LocalStore(tmp_path)), "")
     written(heads, 1)
     (tmp_path / FOLDER / "README.json").write_text("what these are")
-    assert versions(Heads(LocalStore(tmp_path), "")) == {"video": 1}
+    assert versions(Heads(HeadObjects(LocalStore(tmp_path)), "")) == {"video": 1}
 
 
 def test_signs_of_life_end_with_the_turn(heads):

@@ -155,7 +155,7 @@ def test_a_writer_that_is_late_changes_nothing_that_is_read(backend, again, monk
     late = again().backend
     rows(late, "a")
     monkeypatch.setattr(late._heads, "lease", 0.2)
-    monkeypatch.setattr("metaxy_core.store.backends.lake.turns.Turn._give_signs", lambda _: None)
+    monkeypatch.setattr("metaxy_core.store.backends.heads.turns.Turn._give_signs", lambda _: None)
     with pytest.raises(WriteOvertaken), late.transaction() as transaction:  # noqa: PT012 - as it ends
         time.sleep(0.3)
         with backend.transaction() as other:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from metaxy_core.errors import WriteOvertaken
-from metaxy_core.store.backends.lake.heads import Head, Heads, Pins
+from metaxy_core.store.backends.heads.log import Head, Heads, Pins
 
 
 class Turn:
@@ -20,6 +20,10 @@ class Turn:
         heads: the log.
         patience: how many seconds to wait for others.
 
+    Attributes:
+        number: of the head that says that it has begun.
+        otherwise: the tables with which it ends without ``commit``.
+
     Raises:
         StoreLocked: others were at work all the time.
     """
@@ -27,6 +31,8 @@ class Turn:
     def __init__(self, heads: Heads, patience: float) -> None:
         self._heads = heads
         self._head = heads.begin(patience)
+        self.number = self._head.number
+        self.otherwise = self._head.tables
         self._is_over = False
         self._is_lost = False
         self._changing = threading.Lock()
@@ -76,7 +82,7 @@ class Turn:
         self._ended.set()
         if not self._is_over and not self._is_lost:
             with suppress(Exception):  # else others wait until the lease lapses
-                self.commit(self.tables)
+                self.commit(self.otherwise)
 
     def _give_signs(self) -> None:
         while not self._ended.wait(self._heads.lease / 3):

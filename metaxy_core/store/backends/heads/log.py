@@ -1,7 +1,7 @@
-"""One log of heads, each written once, says which versions of its tables a lake store is.
+"""One log of heads, each written once, says which versions of its tables a store is.
 
-A head is an object that is put where none stands yet, so that of several writers one succeeds. A
-writer puts a head that says that it has begun, changes tables, and puts one with their versions.
+A head is put where none stands yet, so that of several writers one succeeds. A writer puts a head
+that says that it has begun, changes tables, and puts one with their versions.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-import obstore
-from obstore.exceptions import AlreadyExistsError
+from typing import Any, Final, Literal
 
 from metaxy_core.errors import StoreLocked, StoreUnreachable, WriteOvertaken
-from metaxy_core.store.backends.lake.owners import has_died, this_process
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+from metaxy_core.store.backends.heads.owners import has_died, this_process
+from metaxy_core.store.backends.heads.storage import Entry, HeadStorage
 
 Pins = Mapping[str, Mapping[str, Any]]
 """What is known of each table, its version above all."""
 
-FOLDER: Final = "metaxy/heads"
+Begun = Callable[[int, Pins], Pins]
+"""The tables that a writer begins with, from the number of its head and the tables before it."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 _LOOKS: Final = 20
 _CLEAN_EVERY: Final = 25
@@ -61,32 +57,33 @@ class Head:
         return self.kind == "begin" and time.time() < self.until and not has_died(self.owner)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A head as it is listed."""
-
-    number: int
-    tag: str | None
-
-
 class Heads:
     """The log of one store.
 
     Args:
-        store: the folder or bucket of the store.
-        address: where that is, for messages.
+        storage: where the heads are.
+        address: where the store is, for messages.
         lease: for how many seconds a writer holds the store without a sign of life.
         keep: how many heads are kept.
+        begun: given where the number of a writer's first head names what it writes. No number is
+            begun with twice then, whatever heads were removed in the meantime.
     """
 
     def __init__(
-        self, store: ObjectStore, address: str, *, lease: float = 20.0, keep: int = 100
+        self,
+        storage: HeadStorage,
+        address: str,
+        *,
+        lease: float = 20.0,
+        keep: int = 100,
+        begun: Begun | None = None,
     ) -> None:
         self.lease = lease
-        self._store = store
+        self._storage = storage
         self.address = address
         self._keep = keep
-        self._last: tuple[_Entry, Head] | None = None
+        self._begun = begun
+        self._last: tuple[Entry, Head] | None = None
 
     def newest(self) -> Head | None:
         """The newest head; None where there is no store yet.
@@ -120,7 +117,7 @@ class Heads:
         while True:
             head = self.newest()
             if head is None or not head.is_held:
-                begun = self.put(self.following(head, "begin", head.tables if head else {}))
+                begun = self._put_beginning(head)
                 if begun is not None:
                     return begun
             if time.monotonic() >= deadline:
@@ -130,6 +127,14 @@ class Heads:
                 )
             time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _put_beginning(self, head: Head | None) -> Head | None:
+        tables = {} if head is None else head.tables
+        if self._begun is None:
+            return self.put(self.following(head, "begin", tables))
+        number = 1 if head is None else head.number + 1
+        begun = self.put(self.following(head, "begin", self._begun(number, tables)))
+        return begun if begun is not None and self._is_in_line(begun) else None
 
     def following(self, head: Head | None, kind: Literal["begin", "commit"], tables: Pins) -> Head:
         """The head that this process would put after another."""
@@ -152,23 +157,18 @@ class Heads:
 
     def put(self, head: Head) -> Head | None:
         """Put a head, unless one of its number is there; None if so."""
-        body = json.dumps(asdict(head)).encode()
-        try:
-            done = obstore.put(self._store, _path(head.number), body, mode="create")
-        except AlreadyExistsError:
+        done = self._storage.put(head.number, json.dumps(asdict(head)))
+        if done is None:
             there = self._read(head.number)  # an answer that got lost makes a client try again
             if there is None or there.token != head.token:
                 return None
-            self._last = None
-        else:
-            self._last = (_Entry(head.number, done["e_tag"]), head)
+        self._last = None if done is None else (done, head)
         return head
 
     def clean(self) -> None:
         """Remove all but the last heads, oldest first, so that no gap is ever left."""
         for entry in self._listed(from_last=False)[: -self._keep]:
-            with suppress(FileNotFoundError):
-                obstore.delete(self._store, _path(entry.number))
+            self._storage.delete(entry.number)
 
     # ------------------------------------------------------------------ details
 
@@ -180,34 +180,16 @@ class Heads:
                 return following.number == made.number + 1 and following.after == made.token
         return True
 
-    def _listed(self, *, from_last: bool) -> list[_Entry]:
+    def _listed(self, *, from_last: bool) -> list[Entry]:
         """The heads from the last known one on, or all."""
         if not from_last:
             return self._listed_after(-1)
         return [] if self._last is None else self._listed_after(self._last[0].number - 1)
 
-    def _listed_after(self, number: int) -> list[_Entry]:
-        offset = _path(number) if number >= 0 else None
-        found = obstore.list(self._store, FOLDER, offset=offset).collect()
-        entries = [(_number(str(each["path"])), each["e_tag"]) for each in found]
-        return sorted(
-            (_Entry(number, tag) for number, tag in entries if number is not None),
-            key=lambda entry: entry.number,
-        )
+    def _listed_after(self, number: int) -> list[Entry]:
+        return sorted(self._storage.after(number), key=lambda entry: entry.number)
 
     def _read(self, number: int) -> Head | None:
         """A head; None where it is gone."""
-        try:
-            found = obstore.get(self._store, _path(number)).bytes()
-        except FileNotFoundError:
-            return None
-        return Head(**json.loads(bytes(found)))
-
-
-def _path(number: int) -> str:
-    return f"{FOLDER}/{number:020d}.json"
-
-
-def _number(path: str) -> int | None:
-    name = path.removeprefix(f"{FOLDER}/").removesuffix(".json")
-    return int(name) if name.isdigit() else None
+        found = self._storage.get(number)
+        return None if found is None else Head(**json.loads(found))
