@@ -56,7 +56,7 @@ VALUES = {
         [[(1, [("k", 1)])]],
     ),
 }
-SLOW = ("ducklake-sqlite", "ducklake-postgres")
+SLOW = ("iceberg", "lance", "ducklake-sqlite", "ducklake-postgres")
 SUBSTITUTED = {"ducklake": ("time in ns", "fixed list")}  # microseconds, and lists of any length
 COLUMN = 'a "long", näme; ' * 20
 
