@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from deltalake import CommitProperties, DeltaTable, write_deltalake
@@ -15,10 +14,9 @@ from metaxy_core import system_columns as sc
 from metaxy_core.errors import StoreUnreachable
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.duckdb_session import quoted
-from metaxy_core.store.backends.lake.backend import LakeBackend
 from metaxy_core.store.backends.lake.formats import Conflict, Erased, Version, folder
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.backends.lake.store import LakeMetadataStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -180,23 +178,12 @@ def _configuration(rows: pa.Table) -> dict[str, str | None]:
     }
 
 
-class DeltaMetadataStore(MetadataStore):
+class DeltaMetadataStore(LakeMetadataStore):
     """A store in Delta Lake tables, in a folder or a bucket.
 
     Several machines may write to it; they take turns. Readers see the newest whole change.
 
-    Args:
-        path: the folder, made on first use where it is missing, or the URL of a prefix in a
-            bucket, such as ``"s3://bucket/metadata"``.
-        read_only: refuse writes.
-        lock_timeout: seconds to wait for another writer before ``StoreLocked``.
-        storage_options: how to reach a bucket, such as ``{"AWS_REGION": "eu-central-1"}``; no
-            value of them is ever printed.
-        settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
-        fallback: a store, or several from the nearest on, whose records are seen below the own
-            ones and never written; see ``MetadataStore``.
-        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
-            md5 for a new one.
+    The arguments are those of ``LakeMetadataStore``.
 
     Example:
         >>> import tempfile
@@ -205,26 +192,7 @@ class DeltaMetadataStore(MetadataStore):
         'delta'
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        read_only: bool = False,
-        lock_timeout: float = 60.0,
-        storage_options: Mapping[str, str] | None = None,
-        settings: Mapping[str, str | int | float | bool] | None = None,
-        fallback: MetadataStore | Sequence[MetadataStore] = (),
-        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
-    ) -> None:
-        place = Place.from_address(path, storage_options)
-        super().__init__(
-            LakeBackend(
-                place,
-                DeltaFormat(place),
-                read_only=read_only,
-                lock_timeout=lock_timeout,
-                settings=settings or {},
-            ),
-            fallback=fallback,
-            hash=hash,
-        )
+    @staticmethod
+    def format_in(place: Place) -> DeltaFormat:
+        """The format of the tables in a place."""
+        return DeltaFormat(place)

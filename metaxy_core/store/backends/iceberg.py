@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
@@ -31,10 +30,9 @@ from pyiceberg.types import LongType
 
 from metaxy_core import system_columns as sc
 from metaxy_core.store.backends.capabilities import Capabilities
-from metaxy_core.store.backends.lake.backend import LakeBackend
 from metaxy_core.store.backends.lake.formats import Erased, Version, folder
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.backends.lake.store import LakeMetadataStore
 
 if TYPE_CHECKING:
     from pyiceberg.table.update import TableRequirement, TableUpdate
@@ -285,24 +283,13 @@ def _written(metadata: TableMetadata, table: Table, rows: pa.Table) -> DataFile:
     )
 
 
-class IcebergMetadataStore(MetadataStore):
+class IcebergMetadataStore(LakeMetadataStore):
     """A store in Iceberg tables, in a folder or a bucket.
 
     Several machines may write to it; they take turns. Readers see the newest whole change. Iceberg
     keeps whole addresses of files, so that a store is not to be moved.
 
-    Args:
-        path: the folder, made on first use where it is missing, or the URL of a prefix in a
-            bucket, such as ``"s3://bucket/metadata"``.
-        read_only: refuse writes.
-        lock_timeout: seconds to wait for another writer before ``StoreLocked``.
-        storage_options: how to reach a bucket, such as ``{"AWS_REGION": "eu-central-1"}``; no
-            value of them is ever printed.
-        settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
-        fallback: a store, or several from the nearest on, whose records are seen below the own
-            ones and never written; see ``MetadataStore``.
-        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
-            md5 for a new one.
+    The arguments are those of ``LakeMetadataStore``.
 
     Example:
         >>> import tempfile
@@ -311,26 +298,7 @@ class IcebergMetadataStore(MetadataStore):
         'iceberg'
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        read_only: bool = False,
-        lock_timeout: float = 60.0,
-        storage_options: Mapping[str, str] | None = None,
-        settings: Mapping[str, str | int | float | bool] | None = None,
-        fallback: MetadataStore | Sequence[MetadataStore] = (),
-        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
-    ) -> None:
-        place = Place.from_address(path, storage_options)
-        super().__init__(
-            LakeBackend(
-                place,
-                IcebergFormat(place),
-                read_only=read_only,
-                lock_timeout=lock_timeout,
-                settings=settings or {},
-            ),
-            fallback=fallback,
-            hash=hash,
-        )
+    @staticmethod
+    def format_in(place: Place) -> IcebergFormat:
+        """The format of the tables in a place."""
+        return IcebergFormat(place)

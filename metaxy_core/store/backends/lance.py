@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import lance
@@ -13,10 +12,9 @@ import pyarrow.dataset as ds
 from lance.fragment import FragmentMetadata, LanceFragment, write_fragments
 
 from metaxy_core.store.backends.capabilities import Capabilities
-from metaxy_core.store.backends.lake.backend import LakeBackend
 from metaxy_core.store.backends.lake.formats import Conflict, Erased, Version, folder
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.base import MetadataStore
+from metaxy_core.store.backends.lake.store import LakeMetadataStore
 
 CAPABILITIES: Final = Capabilities(
     "pinned versions", "machines", "none", hashes=("md5", "xxh64"), files=True
@@ -178,24 +176,13 @@ def _conflicts() -> Iterator[None]:
         raise
 
 
-class LanceMetadataStore(MetadataStore):
+class LanceMetadataStore(LakeMetadataStore):
     """A store in Lance tables, in a folder or a bucket.
 
     Several machines may write to it; they take turns. Readers see the newest whole change. LanceDB
     opens the folder ``tables`` in it.
 
-    Args:
-        path: the folder, made on first use where it is missing, or the URL of a prefix in a
-            bucket, such as ``"s3://bucket/metadata"``.
-        read_only: refuse writes.
-        lock_timeout: seconds to wait for another writer before ``StoreLocked``.
-        storage_options: how to reach a bucket, such as ``{"AWS_REGION": "eu-central-1"}``; no
-            value of them is ever printed.
-        settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
-        fallback: a store, or several from the nearest on, whose records are seen below the own
-            ones and never written; see ``MetadataStore``.
-        hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
-            md5 for a new one.
+    The arguments are those of ``LakeMetadataStore``.
 
     Example:
         >>> import tempfile
@@ -204,26 +191,7 @@ class LanceMetadataStore(MetadataStore):
         'lance'
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        read_only: bool = False,
-        lock_timeout: float = 60.0,
-        storage_options: Mapping[str, str] | None = None,
-        settings: Mapping[str, str | int | float | bool] | None = None,
-        fallback: MetadataStore | Sequence[MetadataStore] = (),
-        hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
-    ) -> None:
-        place = Place.from_address(path, storage_options)
-        super().__init__(
-            LakeBackend(
-                place,
-                LanceFormat(place),
-                read_only=read_only,
-                lock_timeout=lock_timeout,
-                settings=settings or {},
-            ),
-            fallback=fallback,
-            hash=hash,
-        )
+    @staticmethod
+    def format_in(place: Place) -> LanceFormat:
+        """The format of the tables in a place."""
+        return LanceFormat(place)
