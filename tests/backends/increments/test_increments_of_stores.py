@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 import metaxy_core as mx
-from tests.servers import postgres_in
+from tests.servers import clickhouse_in, postgres_in
 
 from .beginnings import lived_in
 from .test_increments_property import RANDOMS, SETTINGS
@@ -24,6 +24,9 @@ _numbers = itertools.count()
 STORES: Final[dict[str, Callable[[Path], Opened]]] = {
     "sqlite": lambda _: lambda *below: mx.SQLiteMetadataStore(":memory:", fallback=below),
     "postgres": lambda folder: lambda *below: postgres_in(folder / str(next(_numbers)), *below),
+    "clickhouse": lambda folder: lambda *below: clickhouse_in(
+        folder / str(next(_numbers)), *below
+    ),
 }
 
 
