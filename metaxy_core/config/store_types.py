@@ -11,7 +11,9 @@ from metaxy_core.errors import ConfigError
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-TypeName = Literal["duckdb", "sqlite", "postgres", "clickhouse", "delta", "iceberg", "lance"]
+TypeName = Literal[
+    "duckdb", "sqlite", "postgres", "clickhouse", "delta", "iceberg", "lance", "ducklake"
+]
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,15 @@ class StoreType:
         place: the setting that says where the store is.
         options: what it has beyond the settings that every store has.
         extra: the extra of this package that brings what it needs; None where nothing is needed.
+        needs: those of its options that have to be given.
     """
 
     module: str
     store: str
-    place: Literal["path", "dsn"]
+    place: Literal["path", "dsn", "catalog"]
     options: tuple[str, ...] = ()
     extra: str | None = None
+    needs: tuple[str, ...] = ()
 
     def opened(self, name: str, place: Any, **settings: Any) -> MetadataStore:
         """Open a store of this kind.
@@ -77,4 +81,12 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
     "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
     "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),
     "lance": StoreType(f"{_BACKENDS}.lance", "LanceMetadataStore", "path", _LAKE, "lance"),
+    "ducklake": StoreType(
+        f"{_BACKENDS}.ducklake",
+        "DuckLakeMetadataStore",
+        "catalog",
+        ("data_path", "schema", *_LAKE),
+        "ducklake",
+        needs=("data_path",),
+    ),
 }

@@ -7,6 +7,8 @@ from pathlib import Path
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
 from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
+from metaxy_core.store.backends.ducklake_catalogs import IN_POSTGRES as DUCKLAKE_IN_POSTGRES
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
@@ -21,6 +23,8 @@ KINDS: dict[str, Capabilities] = {
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,
+    "ducklake": DUCKLAKE,
+    "ducklake in postgres": DUCKLAKE_IN_POSTGRES,
 }
 
 
