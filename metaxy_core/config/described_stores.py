@@ -16,9 +16,13 @@ from metaxy_core.errors import InvalidSetting
 from metaxy_core.errors.base import shown
 
 _VARIABLE: Final = re.compile(r"\$\{[^}]*\}")
-_SECRET: Final = re.compile(r"secret|password|passwd|token|credential|_key$", re.IGNORECASE)
-_PASSWORD: Final = re.compile(
-    r"://[^/@]*:(?!\$\{)[^/@]+@|\bpassword\s*=\s*(?!\s*'?\$\{)\S", re.IGNORECASE
+_NAME: Final = (
+    r"secret|pass|token|credential|sas|sig(nature)?\b|connection_string|(?<!ssl)key(?!_id)"
+)
+_SECRET: Final = re.compile(_NAME, re.IGNORECASE)
+_IN_TEXT: Final = (
+    re.compile(r"://[^:@\s]*:(?!\$\{[^}]*\}@)[^@\s]+@"),  # of a user, in a URL
+    re.compile(rf"(?:[?&]|\b)\w*(?:{_NAME})\w*\s*=\s*(?!'?\$\{{)[^\s&]", re.IGNORECASE),
 )
 
 
@@ -57,8 +61,8 @@ def written_secret(store: StoreConfig) -> str | None:
         store: what metaxy.toml says.
     """
     for name, text in _texts(store):
-        is_secret = _SECRET.search(name) and not _VARIABLE.search(text)
-        if is_secret or _PASSWORD.search(text):
+        is_named = _SECRET.search(name) and not _VARIABLE.search(text)
+        if is_named or any(pattern.search(text) for pattern in _IN_TEXT):
             return name
     return None
 

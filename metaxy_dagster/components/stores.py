@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config
-from metaxy_core.config.described_stores import settings_to_show, store_of_type
+from metaxy_core.config.described_stores import settings_to_show, store_of_type, written_secret
 from metaxy_core.store.backends.addresses import MEMORY
 from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
@@ -55,16 +55,23 @@ class Store(Attributes):
             root: where a relative path starts.
 
         Raises:
-            InvalidComponent: the database is in memory.
+            InvalidComponent: the database is in memory, or a secret stands in it.
         """
         if self.database.startswith(MEMORY):
             raise InvalidComponent.from_attribute(
                 "store.database", MEMORY, "the path of a file, which all steps of a run share"
             )
-        said = store_of_type(self.type or "duckdb", self.database, "store", **(self.options or {}))
-        database, options = settings_to_show(said, root, "store")
-        given = {**self.given("database"), "options": options}
-        return MetaxyStoreResource(database=database, **given)
+        kind, options = self.type or "duckdb", dict(self.options or {})
+        if self.settings is not None:
+            options["settings"] = self.settings
+        store = store_of_type(kind, self.database, "store", **options)
+        if secret := written_secret(store):
+            raise InvalidComponent.from_secret("store", secret)
+        database, options = settings_to_show(store, root, "store")
+        options.pop("settings", None)
+        return MetaxyStoreResource(
+            database=database, **{**self.given("database"), "options": options}
+        )
 
 
 def project_config(root: Path) -> Config:

@@ -24,6 +24,15 @@ class InvalidComponent(AssetError):
         return cls(f"MetaxyComponent has {attribute}: {shown(value)}; give {wanted}.")
 
     @classmethod
+    def from_secret(cls, attribute: str, setting: str) -> Self:
+        """A setting that Dagster would show holds a secret."""
+        return cls(
+            f"MetaxyComponent has {attribute} with a secret in {setting!r}, which Dagster would "
+            f"show to everybody; put it into an environment variable and write ${{NAME}}, which "
+            f"is read when the store is opened."
+        )
+
+    @classmethod
     def from_import(cls, attribute: str, value: str, error: Exception) -> Self:
         """A module that is named cannot be imported."""
         return cls(

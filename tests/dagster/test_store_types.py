@@ -151,13 +151,51 @@ def test_variables_of_secrets_are_read_when_the_store_is_opened(tmp_path, monkey
             {"type": "delta", "path": "s3://b", "storage_options": {"AWS_SECRET_KEY": SECRET}},
             "storage_options.AWS_SECRET_KEY",
         ),
+        ({"type": "postgres", "dsn": "postgresql://u:${A}@h/d?sslpassword=hunter2"}, "dsn"),
+        ({"type": "postgres", "dsn": "postgresql://me:hun/ter2@host/films"}, "dsn"),
+        ({"type": "postgres", "dsn": "postgresql://:hunter2@host/films"}, "dsn"),
+        ({"type": "delta", "path": "s3://b/x?sig=hunter2"}, "path"),
+        (
+            {"type": "delta", "path": "az://b", "storage_options": {"sas": SECRET}},
+            "storage_options.sas",
+        ),
+        (
+            {"type": "delta", "path": "az://b", "storage_options": {"CONNECTION_STRING": SECRET}},
+            "storage_options.CONNECTION_STRING",
+        ),
+        (
+            {"path": "x.duckdb", "settings": {"s3_secret_access_key": SECRET}},
+            "settings.s3_secret_access_key",
+        ),
     ],
 )
-def test_a_secret_that_dagster_would_show_is_refused(settings, name):
+def test_a_secret_that_dagster_would_show_is_refused(settings, name, tmp_path):
+    said = dict(settings)
+    database = said.pop("dsn", None) or said.pop("path")
+    kind, given = said.pop("type", "duckdb"), said.pop("settings", None)
+    with pytest.raises(mxd.AssetError, match=f"store with a secret in '{name}") as error:
+        Store(database, type=kind, settings=given, options=said).resource(tmp_path)
+    assert SECRET not in str(error.value)
     config = Config(stores={"default": StoreConfig(**settings)})
     with pytest.raises(mxd.AssetError, match=f"has a secret in {name}, .*environment") as error:
         mxd.MetaxyStoreResource.from_config(config)
     assert SECRET not in str(error.value)
+
+
+def test_what_is_no_secret_may_be_shown(tmp_path):
+    parameters = {"sslmode": "verify-full", "sslkey": "films.key", "application_name": "films"}
+    options = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_KEY": "${KEY}"}
+    stores = {
+        "server": StoreConfig(
+            type="postgres", dsn="postgresql://me:${PW}@h:5432/films", parameters=parameters
+        ),
+        "lake": StoreConfig(type="delta", path="s3://films/x", storage_options=options),
+    }
+    config = Config(stores=stores)
+    server = mxd.MetaxyStoreResource.from_config(config, "server")
+    lake = mxd.MetaxyStoreResource.from_config(config, "lake")
+    assert server.options == {"parameters": parameters}
+    assert lake.options == {"storage_options": options}
 
 
 def test_a_component_says_the_type(tmp_path):
