@@ -74,7 +74,9 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         lock_timeout: float,
         settings: Mapping[str, str | int],
     ) -> None:
-        dialect = Dialect("clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES)
+        dialect = Dialect(
+            "clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES, compares_kept=True
+        )
         super().__init__(
             f"{address.shown} database {database}",
             dialect,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from metaxy_core.store.backends.sql.rewriting import plain_patterns
+
 if TYPE_CHECKING:
     import sqlglot.expressions as sge
 
@@ -46,16 +48,6 @@ def listed_decimals(node: sge.Expression) -> sge.Expression:
         return node
     each = [sge.EQ(this=node.this.copy(), expression=value) for value in node.expressions]
     return sge.paren(sge.or_(*each, copy=False))
-
-
-def plain_patterns(node: sge.Expression) -> sge.Expression:
-    """A backslash in a pattern stands for itself."""
-    import sqlglot.expressions as sge
-
-    pattern = node.expression if isinstance(node, sge.Like) else None
-    if isinstance(pattern, sge.Literal) and pattern.is_string:
-        node.set("expression", sge.Literal.string(pattern.name.replace("\\", "\\\\")))
-    return node
 
 
 def _is_decimal(value: sge.Expression) -> bool:

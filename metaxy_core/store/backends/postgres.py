@@ -16,7 +16,7 @@ from metaxy_core.store.backends.postgres_types import encoding
 from metaxy_core.store.backends.refusals import locked
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
-from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record
+from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record, plain_patterns
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class PostgresBackend(SqlBackend):
             schema,
             encoding,
             types=_TYPES,
-            rewritings=[hashed_record, functions_in(TEMPORARY)],
+            rewritings=[hashed_record, functions_in(TEMPORARY), plain_patterns],
+            compares_kept=True,
         )
         super().__init__(
             f"{text.shown} schema {schema}", dialect, read_only=read_only, lock_timeout=lock_timeout

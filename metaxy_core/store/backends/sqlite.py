@@ -39,6 +39,7 @@ _DIALECT: Final = Dialect(
     types=_TYPES,
     rewritings=[picked_by_list, unpacked_row],
     is_shallow=True,
+    compares_kept=True,
 )
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
@@ -62,6 +63,7 @@ class SQLiteConnection:
             MEMORY, isolation_level=None, check_same_thread=False, uri=True
         )
         self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._connection.execute("PRAGMA case_sensitive_like = ON")
         self.hashing = define_functions(self._connection)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:

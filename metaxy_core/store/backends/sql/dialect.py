@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from metaxy_core.errors import InvalidFilter
+from metaxy_core.store.backends.sql.comparing import comparable, plain
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
@@ -39,6 +40,7 @@ class Dialect:
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
         variant: what else compiled statements depend on.
+        compares_kept: whether filters compare encoded values as they are kept.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dialect:
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
     variant: str = ""
+    compares_kept: bool = False
 
     # ------------------------------------------------------------------ names
 
@@ -123,8 +126,11 @@ class Dialect:
                 f"A {self.name} store keeps nested columns as text, so that a filter cannot read "
                 f"their members. Give what it needs a column of its own."
             )
-        tree = self._compiler().to_sqlglot(expression.unbind())
-        rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
+        root = expression.unbind().op()
+        if self.compares_kept:
+            root = comparable(root, self.encoding, self.name)
+        tree = self._compiler().to_sqlglot(root.to_expr())
+        rewritings = [plain, picked_first, named_shortly(self.short), *self.rewritings]
         for rewriting in rewritings:
             tree = tree.transform(rewriting, copy=False)
         return eliminate_subqueries(tree) if self.is_shallow else tree

@@ -132,6 +132,16 @@ def functions_in(schema: str) -> Rewriting:
     return qualified
 
 
+def plain_patterns(node: sge.Expression) -> sge.Expression:
+    """A backslash in a pattern stands for itself."""
+    import sqlglot.expressions as sge
+
+    pattern = node.expression if isinstance(node, sge.Like) else None
+    if isinstance(pattern, sge.Literal) and pattern.is_string:
+        node.set("expression", sge.Literal.string(pattern.name.replace("\\", "\\\\")))
+    return node
+
+
 def named_shortly(short: Callable[[str], str]) -> Rewriting:
     """Identifiers under the names that the database can have."""
     import sqlglot.expressions as sge
