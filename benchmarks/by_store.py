@@ -40,9 +40,14 @@ KINDS: Final[dict[str, tuple[str, Opened]]] = {
     "duckdb": ("duckdb", lambda folder: mx.DuckDBMetadataStore(folder / "store.duckdb")),
     "sqlite": ("sqlite3", lambda folder: mx.SQLiteMetadataStore(folder / "store.sqlite")),
     "postgres": ("pgserver", _postgres),
+    "clickhouse": ("chdb", lambda folder: mx.ClickHouseMetadataStore(f"chdb:{folder}")),
     "delta": ("deltalake", lambda folder: mx.DeltaMetadataStore(folder / "lake")),
     "iceberg": ("pyiceberg", lambda folder: mx.IcebergMetadataStore(folder / "lake")),
     "lance": ("lance", lambda folder: mx.LanceMetadataStore(folder / "lake")),
+    "ducklake": (
+        "duckdb",
+        lambda folder: mx.DuckLakeMetadataStore(folder / "catalog.ducklake", folder / "data"),
+    ),
 }
 """Each kind of store: what has to be installed, and how it is opened in a folder."""
 
