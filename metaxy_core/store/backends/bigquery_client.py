@@ -1,0 +1,110 @@
+"""Jobs of BigQuery: queries, loads, and what they cost."""
+
+from __future__ import annotations
+
+import io
+import logging
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metaxy_core.store.backends.bigquery_types import declared, fields
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import Client, QueryJob, QueryJobConfig, TableReference
+
+FRAMES_LIVE: Final = timedelta(days=2)
+"""How long a staged or kept table stays where nobody drops it."""
+
+_log = logging.getLogger(__name__)
+_FEW: Final = 50_000
+"""So many rows come quicker in the answer of a query than through the Storage API."""
+
+
+class BigQueryConnection:
+    """A client, and the dataset of a store.
+
+    Args:
+        client: the client.
+        dataset: the dataset.
+        maximum_bytes_billed: a query that would be billed for more is refused; None for no limit.
+        has_storage_api: whether many rows can be fetched through the Storage API.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        dataset: str,
+        *,
+        maximum_bytes_billed: int | None = None,
+        has_storage_api: bool = False,
+    ) -> None:
+        self.client = client
+        self.dataset = dataset
+        self._most = maximum_bytes_billed
+        self._has_storage_api = has_storage_api and bool(find_spec("google.cloud.bigquery_storage"))
+
+    def execute(self, sql: str) -> int:
+        """Run a statement; gives how many rows it changed."""
+        job = self._done(sql)
+        return int(job.num_dml_affected_rows or 0)
+
+    def query(self, sql: str) -> pa.Table:
+        """Run a query."""
+        rows = self._done(sql).result()
+        is_long = self._has_storage_api and (rows.total_rows or 0) > _FEW
+        return rows.to_arrow(create_bqstorage_client=is_long)
+
+    def load(self, table: str, frame: pa.Table) -> None:
+        """Make a table, which goes after two days, and load a frame into it."""
+        from google.cloud.bigquery import LoadJobConfig, SourceFormat, Table
+
+        columns = [(field.name, declared(field.type)) for field in frame.schema]
+        made = Table(self.reference(table), schema=fields(columns))
+        made.expires = datetime.now(UTC) + FRAMES_LIVE
+        self.client.create_table(made)
+        if not frame.num_rows:
+            return
+        file = io.BytesIO()
+        pq.write_table(frame, file)
+        config = LoadJobConfig(source_format=SourceFormat.PARQUET, schema=made.schema)
+        self.client.load_table_from_file(
+            file, made.reference, rewind=True, job_config=config
+        ).result()
+
+    def bytes_scanned(self, sql: str) -> int:
+        """How many bytes a statement would read, told without running it."""
+        job = self.client.query(str(sql), job_config=self._config(dry_run=True))
+        return int(job.total_bytes_processed or 0)
+
+    def reference(self, table: str) -> TableReference:
+        """A table of the dataset."""
+        from google.cloud.bigquery import DatasetReference
+
+        return DatasetReference(self.client.project, self.dataset).table(table)
+
+    def close(self) -> None:
+        """Close the connections of the client."""
+        self.client.close()
+
+    def _done(self, sql: str) -> QueryJob:
+        job = self.client.query(str(sql), job_config=self._config())
+        job.result()
+        _log.debug(
+            "%s: %s bytes billed (job %s)",
+            job.statement_type,
+            job.total_bytes_billed or 0,
+            job.job_id,
+        )
+        return job
+
+    def _config(self, **more: Any) -> QueryJobConfig:
+        from google.cloud.bigquery import QueryJobConfig
+
+        config = QueryJobConfig(labels={"application": "metaxy"}, **more)
+        if self._most is not None:
+            config.maximum_bytes_billed = self._most
+        return config
