@@ -55,3 +55,10 @@ def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataSt
     """A store that belongs to a folder: the schema is named after it."""
     schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below)
+
+
+def clickhouse_in(folder: Path, *below: mx.MetadataStore) -> mx.ClickHouseMetadataStore:
+    """A store that belongs to a folder: the database is named after it."""
+    database = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    place = f"chdb:{run_folder() / 'clickhouse'}"
+    return mx.ClickHouseMetadataStore(place, database=database, fallback=below)

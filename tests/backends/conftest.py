@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.store.backends.bigquery import CAPABILITIES as BIGQUERY
 from metaxy_core.store.backends.capabilities import IN_FILE
+from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
-from tests.servers import postgres_in
+from tests.bigquery_service import bigquery_in
+from tests.servers import clickhouse_in, postgres_in
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -63,6 +66,8 @@ STORES = [
         repeats=True,
     ),
     Store("postgres", postgres_in, POSTGRES.names, repeats=True),
+    Store("clickhouse", clickhouse_in, CLICKHOUSE.names, repeats=True),
+    Store("bigquery", bigquery_in, BIGQUERY.names, repeats=True),
     Store(
         "memory",
         lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from metaxy_core.store.backends.bigquery_types import declared, fields
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import Client, QueryJob, QueryJobConfig, TableReference
+    from google.cloud.bigquery import Client, QueryJob, QueryJobConfig, Table, TableReference
 
 FRAMES_LIVE: Final = timedelta(days=2)
 """How long a staged or kept table stays where nobody drops it."""
@@ -60,12 +61,10 @@ class BigQueryConnection:
 
     def load(self, table: str, frame: pa.Table) -> None:
         """Make a table, which goes after two days, and load a frame into it."""
-        from google.cloud.bigquery import LoadJobConfig, SourceFormat, Table
+        from google.cloud.bigquery import LoadJobConfig, SourceFormat
 
         columns = [(field.name, declared(field.type)) for field in frame.schema]
-        made = Table(self.reference(table), schema=fields(columns))
-        made.expires = datetime.now(UTC) + FRAMES_LIVE
-        self.client.create_table(made)
+        made = self.make_frame(self.reference(table), columns)
         if not frame.num_rows:
             return
         file = io.BytesIO()
@@ -74,6 +73,14 @@ class BigQueryConnection:
         self.client.load_table_from_file(
             file, made.reference, rewind=True, job_config=config
         ).result()
+
+    def make_frame(self, table: TableReference | str, columns: Sequence[tuple[str, str]]) -> Table:
+        """Make an empty table, which goes after two days."""
+        from google.cloud.bigquery import Table
+
+        made = Table(table, schema=fields(columns))
+        made.expires = datetime.now(UTC) + FRAMES_LIVE
+        return self.client.create_table(made)
 
     def bytes_scanned(self, sql: str) -> int:
         """How many bytes a statement would read, told without running it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from metaxy_core import system_columns as sc
 from metaxy_core.store.backends.bigquery_types import fields
 from metaxy_core.store.backends.sql.pinned import TABLE
+from metaxy_core.store.backends.sql.pins import WRITE
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Table
@@ -46,12 +47,18 @@ class BigQueryTables:
         from google.cloud.bigquery import PartitionRange, RangePartitioning, Table
 
         types = {_plain(column): kind for column, kind in columns.items()}
+        types[WRITE] = "INT64"
         table = Table(_plain(name), schema=fields(list(types.items())))
         if sc.COMMIT in types:
             ranges = PartitionRange(start=0, end=COMMITS, interval=COMMITS_A_PARTITION)
             table.range_partitioning = RangePartitioning(field=sc.COMMIT, range_=ranges)
         table.clustering_fields = _clustered([], indexes, types)
         self._client.create_table(table)
+
+    def create_frame(self, name: str, columns: Mapping[str, str]) -> None:
+        """Make a table for a frame, which goes after two days."""
+        types = [(_plain(column), kind) for column, kind in columns.items()]
+        self._connection.make_frame(_plain(name), types)
 
     def clone(self, old: str, new: str) -> None:
         """A copy, which is made by the service and costs no query."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
+    from metaxy_core.store.backends.base import Transaction
+
 
 Opened = TypeVar("Opened", bound=Connection)
 _compiled = Once[Statement]()
@@ -186,7 +188,7 @@ class SqlDatabase(Generic[Opened]):
         """Compile an expression, or give what the same key compiled to before."""
         if key is None:
             return self.dialect.statement(build())
-        key = (self.dialect.name, self.dialect.schema, key)
+        key = (self.dialect.name, self.dialect.schema, self.dialect.variant, key)
         return _compiled.get(key, lambda: self.dialect.statement(build()))
 
     def execute(self, sql: str) -> int:

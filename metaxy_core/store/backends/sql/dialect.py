@@ -40,6 +40,7 @@ class Dialect:
         types: how columns of some types are declared, where it is not as Ibis has it.
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
+        variant: what else compiled statements depend on.
         names: what the names of tables and columns have to look like; None for anything.
     """
 
@@ -50,6 +51,7 @@ class Dialect:
     types: Mapping[str, str] = field(default_factory=dict)
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
+    variant: str = ""
     names: re.Pattern[str] | None = None
 
     # ------------------------------------------------------------------ names

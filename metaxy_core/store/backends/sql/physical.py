@@ -12,13 +12,16 @@ class PhysicalTables(Protocol):
     def create(
         self, name: str, columns: Mapping[str, str], indexes: Sequence[Sequence[str]]
     ) -> None:
-        """Make a table.
+        """Make a table, with a column more that says which writer a row is of.
 
         Args:
             name: of the table.
-            columns: their types by their names; those of a frame have no writer.
+            columns: their types by their names.
             indexes: the columns of each index.
         """
+
+    def create_frame(self, name: str, columns: Mapping[str, str]) -> None:
+        """Make a table for a frame."""
 
     def clone(self, old: str, new: str) -> None:
         """Make a table with all rows and columns of another one, and copy no data if possible."""

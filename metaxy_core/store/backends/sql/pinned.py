@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.store.backends.heads.log import Heads
 from metaxy_core.store.backends.heads.turns import Turn
@@ -42,15 +42,16 @@ class PinnedBackend(SqlDatabase[Opened]):
     """A database whose tables are pinned by heads.
 
     The schema of its dialect is ``STORED``.
-    """
 
-    lease: ClassVar[float] = 20.0
-    """For how many seconds a writer holds the store without a sign of life."""
+    Attributes:
+        lease: for how many seconds a writer holds the store without a sign of life.
+    """
 
     def __init__(
         self, address: str, dialect: Dialect, *, read_only: bool, lock_timeout: float
     ) -> None:
         super().__init__(address, dialect, read_only=read_only, lock_timeout=lock_timeout)
+        self.lease = 20.0
         self._state: State | None = None
         self._log: Heads | None = None
         self._frames: dict[str, str] = {}
@@ -193,7 +194,7 @@ class PinnedBackend(SqlDatabase[Opened]):
         at = self.at(self.new_frame(name))
         columns = getattr(sql, "columns", {})
         declared = {self.dialect.quoted(n): self.dialect.declared(k) for n, k in columns.items()}
-        self.ran(lambda _: self.physical.create(at, declared, ()), "")
+        self.ran(lambda _: self.physical.create_frame(at, declared), "")
         self.ran(lambda rows: self.physical.insert(at, list(declared), rows), sql)
 
     def drop_frame(self, name: str) -> None:

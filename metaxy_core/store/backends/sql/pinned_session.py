@@ -137,8 +137,7 @@ class PinnedSession(SqlSnapshot):
         """An empty table, in the place of one if there is one."""
         at = self._new(table)
         keys = [list(map(self._dialect.quoted, each)) for each in indexes]
-        number = {self._dialect.quoted(WRITE): self._number}
-        self._tables.create(self._pinned.at(at), {**self._declared(columns), **number}, keys)
+        self._tables.create(self._pinned.at(at), self._declared(columns), keys)
         if table not in self._registry:
             self._registry.added(table, columns)
         self._state.tables[table] = Pin(at, self._told(table), tuple(indexes))
@@ -169,9 +168,3 @@ class PinnedSession(SqlSnapshot):
     def _declared(self, columns: Mapping[str, Any]) -> dict[str, str]:
         quoted, declared = self._dialect.quoted, self._dialect.declared
         return {quoted(name): declared(kind) for name, kind in columns.items()}
-
-    @property
-    def _number(self) -> str:
-        import ibis
-
-        return self._dialect.declared(ibis.dtype("int64"))

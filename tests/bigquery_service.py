@@ -1,0 +1,64 @@
+"""An emulator of BigQuery for tests: started by the first that asks, shared by all of a run.
+
+It needs other versions of some packages than this project, and so a Python of its own:
+``METAXY_BIGQUERY_PYTHON`` names one in which ``tests/bigquery_emulator.txt`` is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import metaxy_core as mx
+from tests.servers import run_folder
+
+PYTHON = "METAXY_BIGQUERY_PYTHON"
+_ENDPOINT = "METAXY_TEST_BIGQUERY"
+_HERE = Path(__file__).parent
+_OWN = _HERE.parent / ".venv-bigquery" / "bin" / "python"
+
+
+def emulator_python() -> Path | None:
+    """The Python that has the emulator; None where there is none."""
+    found = Path(os.environ.get(PYTHON, _OWN))
+    return found if found.exists() else None
+
+
+@cache
+def bigquery_endpoint() -> str:
+    """The address of the emulator, which ends with the last process that asked for it."""
+    if _ENDPOINT in os.environ:
+        return os.environ[_ENDPOINT]
+    folder = run_folder() / "bigquery"
+    users, port = folder / "users", folder / "port"
+    users.mkdir(parents=True, exist_ok=True)
+    (users / str(os.getpid())).touch()
+    with suppress(FileExistsError):
+        (folder / "started").touch(exist_ok=False)  # by one process of the run
+        command = [str(emulator_python()), str(_HERE / "bigquery_emulator.py"), str(folder)]
+        with (folder / "log").open("w") as log:
+            subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while not port.exists():
+        assert time.monotonic() < deadline, f"no emulator: {(folder / 'log').read_text()[-2000:]}"
+        time.sleep(0.1)
+    os.environ[_ENDPOINT] = f"http://127.0.0.1:{port.read_text()}"
+    return os.environ[_ENDPOINT]
+
+
+def bigquery_in(folder: Path, *below: mx.MetadataStore) -> mx.BigQueryMetadataStore:
+    """A store that belongs to a folder: the dataset is named after it."""
+    from google.auth.credentials import AnonymousCredentials
+
+    return mx.BigQueryMetadataStore(
+        "tests",
+        "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": bigquery_endpoint()},
+        fallback=below,
+    )
