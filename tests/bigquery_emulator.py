@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
 def _announce(folder: Path, port: int) -> None:
     while True:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/bigquery/v2/projects/p/datasets")  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/bigquery/v2/projects/p/datasets")
         except OSError:
             time.sleep(0.1)
             continue

@@ -21,6 +21,9 @@ from metaxy_core.store.backends.sql.pinned import PinnedBackend
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from google.cloud.bigquery import Dataset
+
     from metaxy_core.store.backends.heads.storage import HeadStorage
 
 DATASET: Final = "metaxy"
@@ -125,21 +128,13 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         """Make the dataset, unless it is there.
 
         Raises:
+            StoreUnreachable: it is not there, and may not be made.
             InvalidSetting: its tables would be dropped after a while.
         """
-        from google.api_core.exceptions import NotFound
-        from google.cloud.bigquery import Dataset
-
         if self._has_place:
             return
-        client = self.connection.client
         name = f"{self._project}.{self._dataset}"
-        try:
-            found = client.get_dataset(name)
-        except NotFound:
-            made = Dataset(name)
-            made.location = self._location
-            found = client.create_dataset(made, exists_ok=True)
+        found = self.connection.dataset_found() or self._made_dataset(name)
         if found.default_table_expiration_ms or found.default_partition_expiration_ms:
             raise InvalidSetting(
                 f"Tables of the dataset {name!r} expire by default, so that a store in it would "
@@ -147,8 +142,22 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
             )
         self._has_place = True
 
+    def _made_dataset(self, name: str) -> Dataset:
+        if self.read_only:
+            raise StoreUnreachable(
+                f"The store {self.address!r} cannot be read; there is no dataset {name!r}. Give "
+                f"another one, or open the store without read_only=True."
+            )
+        return self.connection.made_dataset(self._location)
+
+    def load(self, name: str, frame: pa.Table) -> None:
+        """Make a staged table."""
+        self.make_place()
+        super().load(name, frame)
+
     def make_kept(self, name: str, sql: str) -> None:
         """Make a table from a query, in one job; it goes after two days."""
+        self.make_place()
         at, hours = self.at(self.new_frame(name)), FRAMES_LIVE.days * 24
         expires = f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {hours} HOUR)"
         make = f"CREATE TABLE {at} OPTIONS(expiration_timestamp = {expires}) AS"

@@ -24,9 +24,9 @@ def written_out(node: sge.Expression) -> sge.Expression:
         return node
     match node.name.lower():
         case name if name == FUNCTION:
-            return _hashed(node.expressions[0])
+            return _hashed(node.expressions[0].transform(written_out))
         case name if name == CONCAT:
-            return sge.Anonymous(this="CONCAT", expressions=node.expressions)
+            node.set("this", "CONCAT")
         case name if name == ROW_HASH:
             text = sge.Anonymous(this="TO_JSON_STRING", expressions=node.expressions)
             return sge.Anonymous(this="FARM_FINGERPRINT", expressions=[text])

@@ -1,7 +1,7 @@
 """Heads as empty tables of a dataset: making one that is there already fails.
 
-The text of a head stands in the descriptions of the table's columns, which are made with it at once,
-and read without a query.
+The text of a head stands in the descriptions of the table's columns, which are made with it at
+once, and read without a query.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from metaxy_core.store.backends.sql.pinned import HEAD
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Table
+    from google.cloud.bigquery.table import TableListItem
 
     from metaxy_core.store.backends.bigquery_client import BigQueryConnection
 
@@ -32,12 +33,10 @@ class HeadTables:
 
     def __init__(self, connection: BigQueryConnection) -> None:
         self._connection = connection
-        self._client = connection.client
         self._texts: dict[int, str] = {}
 
     def put(self, number: int, text: str) -> Entry | None:
         """Write a head down, unless one of its number is there."""
-        from google.api_core.exceptions import Conflict
         from google.cloud.bigquery import SchemaField, Table
 
         table = Table(self._connection.reference(_name(number)))
@@ -45,11 +44,8 @@ class HeadTables:
         table.schema = [
             SchemaField(f"part_{at}", "STRING", description=part) for at, part in enumerate(parts)
         ]
-        try:
-            made = self._client.create_table(table)
-        except Conflict:
-            return None
-        return _entry(number, made)
+        made = self._connection.make(table)
+        return None if made is None else _entry(number, made)
 
     def get(self, number: int) -> str | None:
         """A head; None where it is gone."""
@@ -70,7 +66,7 @@ class HeadTables:
 
     def delete(self, number: int) -> None:
         """Remove a head."""
-        self._client.delete_table(self._connection.reference(_name(number)), not_found_ok=True)
+        self._connection.drop(_name(number))
 
     # ------------------------------------------------------------------ details
 
@@ -81,28 +77,18 @@ class HeadTables:
         return entries
 
     def _found(self, number: int) -> Entry | None:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            table = self._client.get_table(self._connection.reference(_name(number)))
-        except NotFound:
+        table = self._connection.table(_name(number))
+        if table is None:
             return None
         self._texts[number] = "".join(column.description or "" for column in table.schema)
         return _entry(number, table)
 
     def _listed(self, number: int) -> list[Entry]:
-        from google.api_core.exceptions import NotFound
-
-        dataset = f"{self._client.project}.{self._connection.dataset}"
-        try:
-            tables = list(self._client.list_tables(dataset))
-        except NotFound:
-            return []
-        found = ((_number(table.table_id), table) for table in tables)
+        found = ((_number(table.table_id), table) for table in self._connection.tables())
         return [_entry(at, table) for at, table in found if at is not None and at > number]
 
 
-def _entry(number: int, table: Table) -> Entry:
+def _entry(number: int, table: Table | TableListItem) -> Entry:
     return Entry(number, None if table.created is None else table.created.isoformat())
 
 

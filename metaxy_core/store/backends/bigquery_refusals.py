@@ -17,7 +17,8 @@ _TOO_MUCH: Final = "limit for bytes billed"
 
 def said(error: Exception) -> str:
     """What the service says, without the address of the request."""
-    return first_line(Exception(getattr(error, "message", None) or str(error)))
+    cause = getattr(error, "cause", None) or error  # of an attempt that was repeated in vain
+    return first_line(Exception(getattr(cause, "message", None) or str(cause)))
 
 
 def refusal(error: Exception, address: str) -> Exception:

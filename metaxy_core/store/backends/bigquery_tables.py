@@ -12,8 +12,6 @@ from metaxy_core.store.backends.sql.pinned import TABLE
 from metaxy_core.store.backends.sql.pins import WRITE
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import Table
-
     from metaxy_core.store.backends.bigquery_client import BigQueryConnection
 
 COMMITS: Final = 1_000_000
@@ -38,7 +36,6 @@ class BigQueryTables:
 
     def __init__(self, connection: BigQueryConnection) -> None:
         self._connection = connection
-        self._client = connection.client
 
     def create(
         self, name: str, columns: Mapping[str, str], indexes: Sequence[Sequence[str]]
@@ -53,7 +50,7 @@ class BigQueryTables:
             ranges = PartitionRange(start=0, end=COMMITS, interval=COMMITS_A_PARTITION)
             table.range_partitioning = RangePartitioning(field=sc.COMMIT, range_=ranges)
         table.clustering_fields = _clustered([], indexes, types)
-        self._client.create_table(table)
+        self._connection.make(table)
 
     def create_frame(self, name: str, columns: Mapping[str, str]) -> None:
         """Make a table for a frame, which goes after two days."""
@@ -62,7 +59,7 @@ class BigQueryTables:
 
     def clone(self, old: str, new: str) -> None:
         """A copy, which is made by the service and costs no query."""
-        self._client.copy_table(_plain(old), _plain(new)).result()
+        self._connection.copy(_plain(old), _plain(new))
 
     def add(self, name: str, columns: Mapping[str, str]) -> None:
         """Give a table more columns."""
@@ -71,12 +68,14 @@ class BigQueryTables:
 
     def index(self, name: str, columns: Sequence[str]) -> None:
         """Cluster a table by some columns, after those that it is clustered by."""
-        table = self._table(name)
+        table = self._connection.table(_plain(name))
+        if table is None:
+            return
         types = {column.name: column.field_type for column in table.schema}
         before = table.clustering_fields
         table.clustering_fields = _clustered(before or [], [columns], types)
         if table.clustering_fields != before:
-            self._client.update_table(table, ["clustering_fields"])
+            self._connection.change(table, "clustering_fields")
 
     def insert(self, name: str, columns: Sequence[str], sql: str) -> int:
         """Insert the rows of a query."""
@@ -93,25 +92,22 @@ class BigQueryTables:
 
     def drop(self, name: str) -> None:
         """Drop a table, if it is there."""
-        self._client.delete_table(_plain(name), not_found_ok=True)
+        self._connection.drop(_plain(name))
 
     def retire(self, name: str) -> None:
         """Let a table go after a day."""
-        table = self._table(name)
-        table.expires = datetime.now(UTC) + _GRACE
-        self._client.update_table(table, ["expires"])
+        table = self._connection.table(_plain(name))
+        if table is not None:
+            table.expires = datetime.now(UTC) + _GRACE
+            self._connection.change(table, "expires")
 
     def clean(self, pinned: frozenset[str]) -> None:
         """Drop what writers left behind days ago; everything else goes by its expiration."""
-        dataset = f"{self._client.project}.{self._connection.dataset}"
         before = datetime.now(UTC) - _LEFT_BEHIND
-        for table in self._client.list_tables(dataset):
+        for table in self._connection.tables():
             is_ours = table.table_id.startswith(TABLE) and table.table_id not in pinned
             if is_ours and table.created is not None and table.created < before:
-                self._client.delete_table(table.reference, not_found_ok=True)
-
-    def _table(self, name: str) -> Table:
-        return self._client.get_table(_plain(name))
+                self._connection.drop(table.table_id)
 
 
 def _plain(name: str) -> str:
