@@ -6,7 +6,11 @@ import atexit
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import metaxy_core as mx
 
 _RUN = "METAXY_TEST_RUN"
 _POSTGRES = "METAXY_TEST_POSTGRES"
+_CLICKHOUSE = "METAXY_TEST_CLICKHOUSE"
 
 
 @cache
@@ -29,6 +34,10 @@ def run_folder() -> Path:
 
 def _tidy(folder: Path) -> None:
     """Remove what is left once the last process that used a server has removed its data."""
+    with suppress(OSError):
+        (folder / "clickhouse.users" / str(os.getpid())).unlink()
+    if (folder / "clickhouse.users").exists() and any((folder / "clickhouse.users").iterdir()):
+        return
     if not (folder / "postgres").exists():
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -57,8 +66,33 @@ def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataSt
     return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below)
 
 
+@cache
+def clickhouse_dsn() -> str:
+    """A ClickHouse server; it ends with the last process that asked for it."""
+    if _CLICKHOUSE in os.environ:
+        return os.environ[_CLICKHOUSE]
+    folder = run_folder()
+    users, port = folder / "clickhouse.users", folder / "clickhouse.port"
+    users.mkdir(exist_ok=True)
+    (users / str(os.getpid())).touch()
+    with suppress(FileExistsError):
+        (folder / "clickhouse.started").touch(exist_ok=False)  # by one process of the run
+        server = Path(__file__).with_name("clickhouse_server.py")
+        command = [sys.executable, str(server), str(folder / "clickhouse"), str(users)]
+        subprocess.Popen(command, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not port.exists():
+        assert time.monotonic() < deadline, "the ClickHouse server does not start"
+        time.sleep(0.05)
+    os.environ[_CLICKHOUSE] = f"clickhouse://127.0.0.1:{port.read_text()}?compress=false"
+    return os.environ[_CLICKHOUSE]
+
+
 def clickhouse_in(folder: Path, *below: mx.MetadataStore) -> mx.ClickHouseMetadataStore:
     """A store that belongs to a folder: the database is named after it."""
-    database = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    place = f"chdb:{run_folder() / 'clickhouse'}"
-    return mx.ClickHouseMetadataStore(place, database=database, fallback=below)
+    return mx.ClickHouseMetadataStore(
+        clickhouse_dsn(),
+        database="test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
+        settings={"max_threads": 1},
+        fallback=below,
+    )

@@ -11,7 +11,7 @@ from metaxy_core.errors import ConfigError
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-TypeName = Literal["duckdb", "sqlite", "postgres", "delta", "iceberg", "lance"]
+TypeName = Literal["duckdb", "sqlite", "postgres", "clickhouse", "delta", "iceberg", "lance"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
         "dsn",
         ("schema", "parameters"),
         extra="postgres",
+    ),
+    "clickhouse": StoreType(
+        f"{_BACKENDS}.clickhouse",
+        "ClickHouseMetadataStore",
+        "dsn",
+        ("engine", "parameters", "settings"),
+        extra="clickhouse",
     ),
     "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
     "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 _NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
-_OPTIONS: Final = ("path", "dsn", "schema", "parameters", "settings", "storage_options")
+_OPTIONS: Final = ("path", "dsn", "schema", "engine", "parameters", "settings", "storage_options")
 """What only some types of stores have."""
 
 Values = dict[str, str | int | float | bool]
@@ -36,17 +36,20 @@ class StoreConfig(BaseModel):
     """One store.
 
     Attributes:
-        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``delta``, ``iceberg`` or
-            ``lance``.
+        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``, ``delta``,
+            ``iceberg`` or ``lance``.
         path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
             or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
-        dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``.
+        dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``, or
+            one of ClickHouse, such as ``clickhouse://user@host:8443/database?secure=true``.
         db_schema: the schema that holds a PostgreSQL store; ``schema`` in the file.
+        engine: of the tables of a ClickHouse store, such as ``ReplicatedMergeTree``.
         parameters: further parameters of a connection, such as ``sslmode = "verify-full"``.
         storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
         lock_timeout: seconds to wait for other writers.
-        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``.
+        settings: settings of DuckDB, which computes for lakes too: ``memory_limit = "1GB"``; or
+            those of every query of a ClickHouse store.
         fallback: names of the stores whose records are seen below the own ones, nearest first; one
             name needs no list. A variable separates them with commas.
         hash: algorithm of the versions, ``md5`` or ``xxh64``; None takes what the store has, and
@@ -62,6 +65,7 @@ class StoreConfig(BaseModel):
     path: str | None = None
     dsn: SecretStr | None = None
     db_schema: str | None = Field(default=None, alias="schema")
+    engine: str | None = None
     parameters: Values = Field(default_factory=dict, repr=False)
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     read_only: bool = False

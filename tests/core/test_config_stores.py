@@ -227,6 +227,7 @@ def test_values_of_the_wrong_type_are_not_printed(load, settings):
         ("type = 'postgres'", "type 'postgres' needs dsn"),
         ("type = 'sqlite'", "type 'sqlite' needs path"),
         ("type = 'sqlite'\npath = 'a'\nschema = 'b'", "has no schema; it has path"),
+        ("type = 'postgres'\ndsn = 'a'\nengine = 'b'", "has no engine; it has dsn"),
         ("type = 'postgres'\ndsn = 'a'\npath = 'b'", "no path; it has dsn, schema, parameters"),
     ],
 )

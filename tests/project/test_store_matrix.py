@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
+from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
@@ -16,6 +17,7 @@ KINDS: dict[str, Capabilities] = {
     "duckdb": IN_FILE,
     "sqlite": SQLITE,
     "postgres": POSTGRES,
+    "clickhouse": CLICKHOUSE,
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
+from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.clickhouse_address import ClickHouseAddress, clickhouse_address
-from metaxy_core.store.backends.clickhouse_connection import REPLICATED, ClickHouseConnection
+from metaxy_core.store.backends.clickhouse_connection import (
+    REPLICATED,
+    ClickHouseConnection,
+    is_gone,
+)
 from metaxy_core.store.backends.clickhouse_functions import functions_with
 from metaxy_core.store.backends.clickhouse_heads import HeadTables, code_of, identifier, literal
 from metaxy_core.store.backends.clickhouse_tables import ClickHouseTables
@@ -164,13 +169,15 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
 
     def _said(self, error: Exception) -> str:
         """What the server says, without the statement and without a password."""
-        text = self._place.without_secret(str(error))
+        text = self._place.without_secret(first_line(error))
         found = _SAID.search(text)
-        return found[1] if found else text.splitlines()[0]
+        return found[1] if found else text
 
     def translated(self, error: Exception) -> Exception:
         """What ClickHouse says, in our words."""
         code, said = code_of(error), self._said(error)
+        if code is None and is_gone(error):
+            return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
         if code in _OUT_OF_RANGE:
             return ValueOutOfRange.from_reason(said)
         if code in _NO_RIGHT:

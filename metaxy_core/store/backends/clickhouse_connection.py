@@ -81,7 +81,22 @@ class ClickHouseConnection:
         at = self._make(table, frame.schema)
         if frame.num_rows:
             self._client.insert_arrow(at, frame)
+            self._check(at, frame)
+
+    def _check(self, at: str, frame: pa.Table) -> None:
+        """Insert a frame again if it is not there once; the driver repeats what is not answered."""
+        found = self.query(f"SELECT count() AS n FROM {at}")["n"][0].as_py()  # noqa: S608 - quoted
+        if found != frame.num_rows:
+            self.execute(f"TRUNCATE TABLE {at}")
+            self._client.insert_arrow(at, frame)
 
     def close(self) -> None:
         """End the session."""
         self._client.close()
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether a server did not answer."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    return isinstance(error, OperationalError)

@@ -252,7 +252,7 @@ class SqlDatabase(Generic[Opened]):
 
     def drop(self, table: ir.Table) -> None:
         """Forget a staged or kept table; nothing happens after ``close``."""
-        name = table.get_name()
+        name = table.op().name
         if name in self._kept:  # may be called at any moment, even within a transaction
             self._forgotten.append(name)
             if not self._depth and self.turn.acquire(blocking=False):

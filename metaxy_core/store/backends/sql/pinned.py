@@ -171,7 +171,10 @@ class PinnedBackend(SqlDatabase[Opened]):
         return self.at(self._frames[self._named(quoted, self._frames)])
 
     def _named(self, quoted: str, known: Mapping[str, object]) -> str:
-        return next(name for name in known if self.dialect.quoted(name) == quoted)
+        found = next((name for name in known if self.dialect.quoted(name) == quoted), None)
+        if found is None:
+            raise RuntimeError(f"{quoted} is not among {sorted(known)}")
+        return found
 
     # ------------------------------------------------------------------ frames
 

@@ -60,7 +60,7 @@ class PinnedSession(SqlSnapshot):
     def remove(self, table: str, staged: ir.Table, columns: Sequence[str]) -> int:
         """Delete by equality with a staged frame."""
         quoted = list(map(self._dialect.quoted, columns))
-        same = self._tables.matching(marked(self._dialect, FRAMES, staged.get_name()), quoted)
+        same = self._tables.matching(marked(self._dialect, FRAMES, staged.op().name), quoted)
         gone = self._count(table, same)
         if not gone:
             return 0
