@@ -20,6 +20,8 @@ import duckdb
 
 def main(folder: Path) -> None:
     """Serve."""
+    sys.setrecursionlimit(20_000)  # it walks the trees of statements
+    threading.stack_size(512 * 1024 * 1024)
     os.environ["HOME"] = str(folder)  # where DuckDB keeps its extensions
     name = f"extensions/v{duckdb.__version__}/spatial.duckdb_extension"
     with duckdb.connect() as connection:
