@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import metaxy_core as mx
 
@@ -88,11 +89,14 @@ def clickhouse_dsn() -> str:
     return os.environ[_CLICKHOUSE]
 
 
-def clickhouse_in(folder: Path, *below: mx.MetadataStore) -> mx.ClickHouseMetadataStore:
+def clickhouse_in(
+    folder: Path, *below: mx.MetadataStore, **options: Any
+) -> mx.ClickHouseMetadataStore:
     """A store that belongs to a folder: the database is named after it."""
     return mx.ClickHouseMetadataStore(
         clickhouse_dsn(),
         database="test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
         settings={"max_threads": 1},
         fallback=below,
+        **options,
     )

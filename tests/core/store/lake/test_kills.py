@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from tests.core.store.lake.kinds import KINDS, opened
+from tests.core.store.lake.kinds import CLICKHOUSE, KINDS, opened
 
 FOLDER = Path(__file__).parent
 SHORTER_THAN_THE_LEASE = 15  # that of a process that is known to be dead is not waited for
@@ -84,7 +84,7 @@ def check(store: mx.MetadataStore) -> None:
     assert len(set(videos)) == len(videos)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, CLICKHOUSE])
 def test_a_write_that_is_killed_is_whole_or_absent(kind, tmp_path):
     path, random, said = tmp_path / "store", Random(KILLS), set()
     writer = started(kind, path, "w0", 1000)
@@ -108,7 +108,7 @@ def test_a_write_that_is_killed_is_whole_or_absent(kind, tmp_path):
         check(store)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, CLICKHOUSE])
 def test_processes_lose_nothing_and_write_nothing_twice(kind, tmp_path):
     path = tmp_path / "store"
     writers = [started(kind, path, f"w{number}", WRITES) for number in range(4)]
