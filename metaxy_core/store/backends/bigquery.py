@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.errors import InvalidSetting, StoreUnreachable
 from metaxy_core.store.backends.bigquery_client import FRAMES_LIVE, BigQueryConnection
+from metaxy_core.store.backends.bigquery_frames import written_rows
 from metaxy_core.store.backends.bigquery_functions import written_out
 from metaxy_core.store.backends.bigquery_heads import HeadTables
 from metaxy_core.store.backends.bigquery_refusals import ENGINE, refusal, said
@@ -82,6 +83,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         self._options = dict(client_options)
         self._most = maximum_bytes_billed
         self._has_place = False
+        self._rows: dict[str, str] = {}
 
     def connect(self) -> BigQueryConnection:
         """Make a client.
@@ -151,9 +153,24 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         return self.connection.made_dataset(self._location)
 
     def load(self, name: str, frame: pa.Table) -> None:
-        """Make a staged table."""
+        """Make a staged table; one of a few rows is written out where it is read, and needs no job."""
+        text = written_rows(frame)
+        if text is not None:
+            self._rows[self.new_frame(name)] = text
+            return
         self.make_place()
         super().load(name, frame)
+
+    def frame_at(self, at: str) -> str:
+        """What stands for a staged or kept table in SQL."""
+        return f"({self._rows[at]})" if at in self._rows else super().frame_at(at)
+
+    def drop_frame(self, name: str) -> None:
+        """Drop a staged or kept table."""
+        if self._rows.pop(self._frames.get(name, ""), None) is None:
+            super().drop_frame(name)
+        else:
+            del self._frames[name]
 
     def make_kept(self, name: str, sql: str) -> None:
         """Make a table from a query, in one job; it goes after two days."""

@@ -34,6 +34,8 @@ class BigQueryTables:
         connection: with the dataset.
     """
 
+    tells_rows = True
+
     def __init__(self, connection: BigQueryConnection) -> None:
         self._connection = connection
 
@@ -78,7 +80,7 @@ class BigQueryTables:
             self._connection.change(table, "clustering_fields")
 
     def insert(self, name: str, columns: Sequence[str], sql: str) -> int:
-        """Insert the rows of a query."""
+        """Insert the rows of a query; gives their number."""
         return self._connection.execute(f"INSERT INTO {name} ({', '.join(columns)}) {sql}")
 
     def delete(self, name: str, condition: str) -> None:

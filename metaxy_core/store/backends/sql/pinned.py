@@ -168,7 +168,7 @@ class PinnedBackend(SqlDatabase[Opened]):
         return f"(SELECT {columns} FROM {self.at(pin.at)} WHERE {self.state.condition(write)})"  # noqa: S608 - quoted
 
     def _frame_at(self, quoted: str) -> str:
-        return self.at(self._frames[self._named(quoted, self._frames)])
+        return self.frame_at(self._frames[self._named(quoted, self._frames)])
 
     def _named(self, quoted: str, known: Mapping[str, object]) -> str:
         found = next((name for name in known if self.dialect.quoted(name) == quoted), None)
@@ -183,6 +183,10 @@ class PinnedBackend(SqlDatabase[Opened]):
         import ibis
 
         return ibis.table(columns, name=name, database=FRAMES)
+
+    def frame_at(self, at: str) -> str:
+        """What stands for a staged or kept table in SQL, given the name it has in the database."""
+        return self.at(at)
 
     def new_frame(self, name: str) -> str:
         """The name of a table of the database for a staged or kept table."""
