@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.errors import InvalidSetting, StoreUnreachable
 from metaxy_core.store.backends.bigquery_client import FRAMES_LIVE, BigQueryConnection
+from metaxy_core.store.backends.bigquery_costs import Compared, Estimate
 from metaxy_core.store.backends.bigquery_frames import written_rows
 from metaxy_core.store.backends.bigquery_functions import written_out
 from metaxy_core.store.backends.bigquery_heads import HeadTables
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from google.cloud.bigquery import Dataset
 
+    from metaxy_core.keys import KeyLike
     from metaxy_core.store.backends.heads.storage import HeadStorage
 
 DATASET: Final = "metaxy"
@@ -84,6 +87,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         self._most = maximum_bytes_billed
         self._has_place = False
         self._rows: dict[str, str] = {}
+        self._estimate: Estimate | None = None
 
     def connect(self) -> BigQueryConnection:
         """Make a client.
@@ -153,7 +157,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         return self.connection.made_dataset(self._location)
 
     def load(self, name: str, frame: pa.Table) -> None:
-        """Make a staged table; one of a few rows is written out where it is read, and needs no job."""
+        """Make a staged table; one of a few rows is written out where it is read."""
         text = written_rows(frame)
         if text is not None:
             self._rows[self.new_frame(name)] = text
@@ -178,7 +182,30 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         at, hours = self.at(self.new_frame(name)), FRAMES_LIVE.days * 24
         expires = f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {hours} HOUR)"
         make = f"CREATE TABLE {at} OPTIONS(expiration_timestamp = {expires}) AS"
-        self.ran(lambda rows: self.connection.execute(f"{make} {rows}"), sql)
+        estimate = self._estimate
+        if estimate is None:
+            self.ran(lambda rows: self.connection.execute(f"{make} {rows}"), sql)
+            return
+        columns = getattr(sql, "columns", {})
+        declared = {self.dialect.quoted(n): self.dialect.declared(k) for n, k in columns.items()}
+        self.ran(
+            lambda rows: estimate.add(
+                name, f"{make} {rows}", lambda: self.physical.create_frame(at, declared)
+            ),
+            sql,
+        )
+
+    @contextmanager
+    def estimated(self) -> Iterator[Estimate]:
+        """The next comparison is estimated and not made, and nothing is written."""
+        with self.turn:
+            read_only, self.read_only = self.read_only, True
+            self._estimate = Estimate(self.connection)
+            try:
+                with suppress(Compared):
+                    yield self._estimate
+            finally:
+                self.read_only, self._estimate = read_only, None
 
     def translated(self, error: Exception) -> Exception:
         """What BigQuery says, in our words."""
@@ -197,7 +224,7 @@ def _loaded(credentials: Any) -> Any:
         return credentials
     from google.auth import load_credentials_from_file
 
-    return load_credentials_from_file(str(credentials), scopes=_SCOPES)[0]
+    return load_credentials_from_file(str(credentials), scopes=_SCOPES)[0]  # type: ignore[no-untyped-call]
 
 
 class BigQueryMetadataStore(MetadataStore):
@@ -236,17 +263,28 @@ class BigQueryMetadataStore(MetadataStore):
         fallback: MetadataStore | Sequence[MetadataStore] = (),
         hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
     ) -> None:
-        super().__init__(
-            BigQueryBackend(
-                project,
-                dataset,
-                location=location,
-                credentials=credentials,
-                client_options=client_options or {},
-                maximum_bytes_billed=maximum_bytes_billed,
-                read_only=read_only,
-                lock_timeout=lock_timeout,
-            ),
-            fallback=fallback,
-            hash=hash,
+        self._database = BigQueryBackend(
+            project,
+            dataset,
+            location=location,
+            credentials=credentials,
+            client_options=client_options or {},
+            maximum_bytes_billed=maximum_bytes_billed,
+            read_only=read_only,
+            lock_timeout=lock_timeout,
         )
+        super().__init__(self._database, fallback=fallback, hash=hash)
+
+    def bytes_scanned(self, feature: KeyLike, samples: Any = None) -> int:
+        """How many bytes ``resolve_update`` would read now to compare a feature's records.
+
+        It is a dry run, which BigQuery does for nothing: all records are compared, or those that
+        a change may have touched, as it would be done. The small tables of the catalog are read.
+
+        Args:
+            feature: the feature.
+            samples: for a root feature, see ``resolve_update``.
+        """
+        with self._database.estimated() as estimate:
+            self.resolve_update(feature, samples).close()
+        return estimate.scanned

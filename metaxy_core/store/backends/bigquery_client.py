@@ -171,7 +171,7 @@ class BigQueryConnection:
 
     def close(self) -> None:
         """Close the connections of the client."""
-        self.client.close()
+        self.client.close()  # type: ignore[no-untyped-call]
 
     def _done(self, sql: str) -> QueryJob:
         job = self.client.query(str(sql), retry=RETRY, job_config=self._config())

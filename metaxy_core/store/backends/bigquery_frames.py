@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-
 from metaxy_core.store.backends.bigquery_types import declared
 
 if TYPE_CHECKING:
