@@ -40,6 +40,9 @@ _NAMES: Final = re.compile(
     r"(?!_table_|_file_|_partition|_row_timestamp|__root__|_colidentifier|_change_)[a-z_]\w*",
     re.ASCII | re.IGNORECASE,
 )
+DIALECT: Final = Dialect(
+    "bigquery", _LONGEST_NAME, STORED, encoding, rewritings=[written_out], names=_NAMES
+)
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+")
 _DATASET: Final = re.compile(r"\w{1,1024}", re.ASCII)
 _SCOPES: Final = ("https://www.googleapis.com/auth/bigquery",)
@@ -76,11 +79,8 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
     ) -> None:
         self._project = _checked("project", project, _PROJECT)
         self._dataset = _checked("dataset", dataset, _DATASET)
-        dialect = Dialect(
-            "bigquery", _LONGEST_NAME, STORED, encoding, rewritings=[written_out], names=_NAMES
-        )
         address = f"bigquery://{project}/{dataset}"
-        super().__init__(address, dialect, read_only=read_only, lock_timeout=lock_timeout)
+        super().__init__(address, DIALECT, read_only=read_only, lock_timeout=lock_timeout)
         self._location = location
         self._credentials = credentials
         self._options = dict(client_options)
