@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,9 @@ class Requests(BaseHTTPRequestHandler):
 
 def end_with_the_last(users: Path, server: ThreadingHTTPServer) -> None:
     """Stop once no process that used the server is running."""
-    while any(Path(f"/proc/{user.name}").exists() for user in users.iterdir()):
-        time.sleep(1)
+    with suppress(FileNotFoundError):
+        while any(Path(f"/proc/{user.name}").exists() for user in users.iterdir()):
+            time.sleep(1)
     server.shutdown()
 
 

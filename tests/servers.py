@@ -80,7 +80,13 @@ def clickhouse_dsn() -> str:
         (folder / "clickhouse.started").touch(exist_ok=False)  # by one process of the run
         server = Path(__file__).with_name("clickhouse_server.py")
         command = [sys.executable, str(server), str(folder / "clickhouse"), str(users)]
-        subprocess.Popen(command, start_new_session=True)
+        subprocess.Popen(
+            command,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     deadline = time.monotonic() + 60
     while not port.exists():
         assert time.monotonic() < deadline, "the ClickHouse server does not start"

@@ -41,9 +41,10 @@ CAPABILITIES: Final = Capabilities(
 
 _LONGEST_NAME: Final = 180
 _TYPES: Final = {"date": "Nullable(Date32)"}  # the other one begins in 1970
-_LEASE_IN_PROCESS: Final = 3_600.0
 _NO_RIGHT: Final = (164, 242, 497)
 _OUT_OF_RANGE: Final = (69, 407, 321)
+_FOR_SERVERS: Final = "check the address, the server and the user's rights"
+_FOR_FOLDERS: Final = "one process at a time has a folder open, and a process one folder"
 _SAID: Final = re.compile(r"DB::Exception: (.*?)(?: \(version |\n|$)")
 
 
@@ -83,8 +84,6 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         self._database = database
         is_replicated = engine.startswith(("Replicated", "Shared"))
         self._settings = {**(REPLICATED if is_replicated else {}), **settings}
-        if address.folder is not None:  # who else has it open is in this process
-            self.lease = _LEASE_IN_PROCESS
         self._of_heads: ClickHouseConnection | None = None
         self._physical = ClickHouseTables(lambda: self.connection, database, engine)
         self._is_made = False
@@ -106,9 +105,10 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         try:
             return ClickHouseConnection(self._place, self._settings, self._make_frame)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no session
+            advice = _FOR_SERVERS if self._place.folder is None else _FOR_FOLDERS
             raise StoreUnreachable(
-                f"The store {self.address!r} cannot be reached; check the address, the server and "
-                f"the user's rights. {ENGINE} says: {self._said(error)}"
+                f"The store {self.address!r} cannot be reached; {advice}. {ENGINE} says: "
+                f"{self._said(error)}"
             ) from None  # what the driver says may have the whole address
 
     def close(self) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import OperationalError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
@@ -55,8 +58,6 @@ class ClickHouseConnection:
         settings: Mapping[str, str | int],
         make: Callable[[str, pa.Schema], str],
     ) -> None:
-        import clickhouse_connect
-
         self._client: Client = clickhouse_connect.get_client(
             **{"autogenerate_session_id": False, **address.arguments}
             if address.folder is None
@@ -97,6 +98,4 @@ class ClickHouseConnection:
 
 def is_gone(error: Exception) -> bool:
     """Whether a server did not answer."""
-    from clickhouse_connect.driver.exceptions import OperationalError
-
     return isinstance(error, OperationalError)

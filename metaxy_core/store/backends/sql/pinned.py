@@ -42,16 +42,12 @@ class PinnedBackend(SqlDatabase[Opened]):
     """A database whose tables are pinned by heads.
 
     The schema of its dialect is ``STORED``.
-
-    Attributes:
-        lease: for how many seconds a writer holds the store without a sign of life.
     """
 
     def __init__(
         self, address: str, dialect: Dialect, *, read_only: bool, lock_timeout: float
     ) -> None:
         super().__init__(address, dialect, read_only=read_only, lock_timeout=lock_timeout)
-        self.lease = 20.0
         self._state: State | None = None
         self._log: Heads | None = None
         self._frames: dict[str, str] = {}
@@ -92,7 +88,7 @@ class PinnedBackend(SqlDatabase[Opened]):
     def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
         """A state of the store to read, or to change."""
         if self._log is None:
-            self._log = Heads(self.heads(), self.address, lease=self.lease, begun=begun)
+            self._log = Heads(self.heads(), self.address, begun=begun)
         if not write:
             with self._seeing(State.from_head(self._log.newest())):
                 yield

@@ -35,7 +35,8 @@ def features(graph: mx.FeatureGraph) -> dict[str, type[mx.Feature]]:
 
 
 def started(kind: str, path: Path, name: str, writes: int) -> subprocess.Popen[str]:
-    """A writer that is ready to begin."""
+    """A writer that is ready to begin; a server that its store needs is there before."""
+    opened(kind, path).close()
     command = [sys.executable, str(FOLDER / "lake_writer.py"), kind, str(path), name, str(writes)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **pipes)
