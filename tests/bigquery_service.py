@@ -23,10 +23,15 @@ _HERE = Path(__file__).parent
 _OWN = _HERE.parent / ".venv-bigquery" / "bin" / "python"
 
 
-def emulator_python() -> Path | None:
-    """The Python that has the emulator; None where there is none."""
-    found = Path(os.environ.get(PYTHON, _OWN))
-    return found if found.exists() else None
+def missing_emulator() -> str:
+    """What to do for an emulator; empty where there is one."""
+    if _ENDPOINT in os.environ or _python().exists():
+        return ""
+    return f"no emulator of BigQuery: make bigquery-emulator, or set {PYTHON}"
+
+
+def _python() -> Path:
+    return Path(os.environ.get(PYTHON, _OWN))
 
 
 @cache
@@ -40,7 +45,7 @@ def bigquery_endpoint() -> str:
     (users / str(os.getpid())).touch()
     with suppress(FileExistsError):
         (folder / "started").touch(exist_ok=False)  # by one process of the run
-        command = [str(emulator_python()), str(_HERE / "bigquery_emulator.py"), str(folder)]
+        command = [str(_python()), str(_HERE / "bigquery_emulator.py"), str(folder)]
         with (folder / "log").open("w") as log:
             subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
     deadline = time.monotonic() + 120
@@ -59,6 +64,6 @@ def bigquery_in(folder: Path, *below: mx.MetadataStore) -> mx.BigQueryMetadataSt
         "tests",
         "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
         credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": bigquery_endpoint()},
+        parameters={"api_endpoint": bigquery_endpoint()},
         fallback=below,
     )

@@ -11,7 +11,9 @@ from metaxy_core.errors import ConfigError
 if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
-TypeName = Literal["duckdb", "sqlite", "postgres", "clickhouse", "delta", "iceberg", "lance"]
+TypeName = Literal[
+    "duckdb", "sqlite", "postgres", "clickhouse", "bigquery", "delta", "iceberg", "lance"
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class StoreType:
 
     module: str
     store: str
-    place: Literal["path", "dsn"]
+    place: Literal["path", "dsn", "project"]
     options: tuple[str, ...] = ()
     extra: str | None = None
 
@@ -73,6 +75,13 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
         "dsn",
         ("engine", "parameters", "settings"),
         extra="clickhouse",
+    ),
+    "bigquery": StoreType(
+        f"{_BACKENDS}.bigquery",
+        "BigQueryMetadataStore",
+        "project",
+        ("dataset", "location", "credentials", "maximum_bytes_billed", "parameters"),
+        extra="bigquery",
     ),
     "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
     "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),

@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 _NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
-_OPTIONS: Final = ("path", "dsn", "schema", "engine", "parameters", "settings", "storage_options")
+_OPTIONS: Final = (
+    "path",
+    "dsn",
+    "schema",
+    "engine",
+    "project",
+    "dataset",
+    "location",
+    "credentials",
+    "maximum_bytes_billed",
+    "parameters",
+    "settings",
+    "storage_options",
+)
 """What only some types of stores have."""
 
 Values = dict[str, str | int | float | bool]
@@ -36,14 +49,19 @@ class StoreConfig(BaseModel):
     """One store.
 
     Attributes:
-        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``, ``delta``,
-            ``iceberg`` or ``lance``.
+        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``,
+            ``bigquery``, ``delta``, ``iceberg`` or ``lance``.
         path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
             or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
         dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``, or
             one of ClickHouse, such as ``clickhouse://user@host:8443/database?secure=true``.
         db_schema: the schema that holds a PostgreSQL store; ``schema`` in the file.
         engine: of the tables of a ClickHouse store, such as ``ReplicatedMergeTree``.
+        project: the project of a BigQuery store, which is billed.
+        dataset: the dataset of a BigQuery store; ``metaxy`` where none is given.
+        location: where that dataset is, or is made, such as ``EU``.
+        credentials: path of a key file for BigQuery; without, what the environment has.
+        maximum_bytes_billed: a query on BigQuery that would be billed for more is refused.
         parameters: further parameters of a connection, such as ``sslmode = "verify-full"``.
         storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
@@ -66,6 +84,11 @@ class StoreConfig(BaseModel):
     dsn: SecretStr | None = None
     db_schema: str | None = Field(default=None, alias="schema")
     engine: str | None = None
+    project: str | None = None
+    dataset: str | None = None
+    location: str | None = None
+    credentials: str | None = None
+    maximum_bytes_billed: int | None = Field(default=None, gt=0)
     parameters: Values = Field(default_factory=dict, repr=False)
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     read_only: bool = False
@@ -153,6 +176,8 @@ class StoreConfig(BaseModel):
         """
         if self.dsn is not None:
             return from_environment(self.dsn.get_secret_value(), f"{setting}.dsn")
+        if self.project is not None:
+            return from_environment(self.project, f"{setting}.project")
         path = from_environment(self.path or "", f"{setting}.path")
         if _NO_FILE.match(path) or not path:
             return path

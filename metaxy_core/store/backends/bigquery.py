@@ -56,7 +56,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         dataset: the dataset, made on first use.
         location: where the dataset is, or is made.
         credentials: those of Google's library, or the path of a key file; None for the default.
-        client_options: further options of the client, such as ``{"api_endpoint": ...}``.
+        parameters: further options of the client, such as ``{"api_endpoint": ...}``.
         maximum_bytes_billed: a query that would be billed for more is refused.
         read_only: refuse transactions.
         lock_timeout: seconds to wait for other writers before ``StoreLocked``.
@@ -72,7 +72,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         *,
         location: str | None,
         credentials: Any,
-        client_options: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         maximum_bytes_billed: int | None,
         read_only: bool,
         lock_timeout: float,
@@ -83,7 +83,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         super().__init__(address, DIALECT, read_only=read_only, lock_timeout=lock_timeout)
         self._location = location
         self._credentials = credentials
-        self._options = dict(client_options)
+        self._options = dict(parameters)
         self._most = maximum_bytes_billed
         self._has_place = False
         self._rows: dict[str, str] = {}
@@ -240,7 +240,7 @@ class BigQueryMetadataStore(MetadataStore):
         location: where the dataset is, or is made, such as ``"EU"``.
         credentials: those of Google's library, or the path of a key file; None takes what the
             environment has.
-        client_options: further options of the client, such as ``{"api_endpoint": ...}``.
+        parameters: further options of the client, such as ``{"api_endpoint": ...}``.
         maximum_bytes_billed: a query that would be billed for more is refused.
         read_only: refuse writes.
         lock_timeout: seconds to wait for other writers before ``StoreLocked``.
@@ -256,7 +256,7 @@ class BigQueryMetadataStore(MetadataStore):
         *,
         location: str | None = None,
         credentials: Any = None,
-        client_options: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         maximum_bytes_billed: int | None = None,
         read_only: bool = False,
         lock_timeout: float = 60.0,
@@ -268,7 +268,7 @@ class BigQueryMetadataStore(MetadataStore):
             dataset,
             location=location,
             credentials=credentials,
-            client_options=client_options or {},
+            parameters=parameters or {},
             maximum_bytes_billed=maximum_bytes_billed,
             read_only=read_only,
             lock_timeout=lock_timeout,

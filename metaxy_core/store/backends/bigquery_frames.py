@@ -25,16 +25,16 @@ def written_rows(frame: pa.Table) -> str | None:
     """
     if frame.num_rows > _MOST_ROWS or not frame.num_columns:
         return None
+    if not frame.num_rows:
+        kinds = ((field.name, declared(field.type)) for field in frame.schema)
+        nothing = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in kinds)
+        return f"SELECT {nothing} LIMIT 0"
     columns = []
     for name in frame.column_names:
         texts = _texts(frame[name])
         if texts is None:
             return None
         columns.append([f"{text} AS `{name}`" for text in texts])
-    if not frame.num_rows:
-        kinds = ((field.name, declared(field.type)) for field in frame.schema)
-        nothing = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in kinds)
-        return f"SELECT {nothing} LIMIT 0"
     query = " UNION ALL ".join(f"SELECT {', '.join(row)}" for row in zip(*columns, strict=True))
     return query if len(query) <= _LONGEST else None
 
