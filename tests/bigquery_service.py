@@ -56,7 +56,9 @@ def bigquery_endpoint() -> str:
     return os.environ[_ENDPOINT]
 
 
-def bigquery_in(folder: Path, *below: mx.MetadataStore) -> mx.BigQueryMetadataStore:
+def bigquery_in(
+    folder: Path, *below: mx.MetadataStore, read_only: bool = False
+) -> mx.BigQueryMetadataStore:
     """A store that belongs to a folder: the dataset is named after it."""
     from google.auth.credentials import AnonymousCredentials
 
@@ -65,5 +67,6 @@ def bigquery_in(folder: Path, *below: mx.MetadataStore) -> mx.BigQueryMetadataSt
         "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
         credentials=AnonymousCredentials(),
         parameters={"api_endpoint": bigquery_endpoint()},
+        read_only=read_only,
         fallback=below,
     )

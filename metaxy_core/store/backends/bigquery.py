@@ -94,6 +94,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
 
         Raises:
             StoreUnreachable: there are no credentials.
+            InvalidSetting: those that were given cannot be read.
         """
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.bigquery import Client
@@ -105,7 +106,7 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
                 location=self._location,
                 client_options=self._options or None,
             )
-        except (GoogleAuthError, OSError, ValueError) as error:
+        except GoogleAuthError as error:
             raise StoreUnreachable(
                 f"The store {self.address!r} cannot be reached; give credentials, or run `gcloud "
                 f"auth application-default login`. {ENGINE} says: {said(error)}"
@@ -219,12 +220,19 @@ def _checked(name: str, value: str, pattern: re.Pattern[str]) -> str:
 
 
 def _loaded(credentials: Any) -> Any:
-    """The credentials of a key file; others as they are."""
+    """The credentials of a service account's key file; others as they are."""
     if not isinstance(credentials, str | Path):
         return credentials
-    from google.auth import load_credentials_from_file
+    from google.auth.exceptions import GoogleAuthError
+    from google.oauth2.service_account import Credentials
 
-    return load_credentials_from_file(str(credentials), scopes=_SCOPES)[0]  # type: ignore[no-untyped-call]
+    try:
+        return Credentials.from_service_account_file(str(credentials), scopes=_SCOPES)  # type: ignore[no-untyped-call]
+    except (GoogleAuthError, OSError, ValueError) as error:
+        raise InvalidSetting(
+            f"The credentials {str(credentials)!r} of a BigQuery store are not the key file of a "
+            f"service account: {said(error)}"
+        ) from None  # what is in it may stand in the error
 
 
 class BigQueryMetadataStore(MetadataStore):
@@ -238,8 +246,8 @@ class BigQueryMetadataStore(MetadataStore):
         dataset: the dataset that holds the store, made on first use; several stores are several
             datasets.
         location: where the dataset is, or is made, such as ``"EU"``.
-        credentials: those of Google's library, or the path of a key file; None takes what the
-            environment has.
+        credentials: those of Google's library, or the path of a service account's key file; None
+            takes what the environment has.
         parameters: further options of the client, such as ``{"api_endpoint": ...}``.
         maximum_bytes_billed: a query that would be billed for more is refused.
         read_only: refuse writes.

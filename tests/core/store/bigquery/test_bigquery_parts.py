@@ -158,6 +158,20 @@ def test_a_mistake_of_our_own_stays_as_it_is() -> None:
     assert refusal(error, ADDRESS) is error
 
 
+def test_without_credentials_it_says_how_to_get_some(
+    graph: mx.FeatureGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
+        pass
+
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with (
+        mx.BigQueryMetadataStore("films") as store,
+        pytest.raises(StoreUnreachable, match="gcloud auth application-default login"),
+    ):
+        store.read(Video).to_arrow()
+
+
 def test_a_key_file_that_cannot_be_read_is_named_and_its_content_is_not(
     graph: mx.FeatureGraph, tmp_path: Path
 ) -> None:
@@ -168,7 +182,7 @@ def test_a_key_file_that_cannot_be_read_is_named_and_its_content_is_not(
     key.write_text('{"type": "service_account", "private_key": "secret words"}')
     with (
         mx.BigQueryMetadataStore("films", credentials=key) as store,
-        pytest.raises(StoreUnreachable, match="key.json") as refused,
+        pytest.raises(InvalidSetting, match="key.json") as refused,
     ):
         store.read(Video).to_arrow()
     assert "secret words" not in str(refused.value)
