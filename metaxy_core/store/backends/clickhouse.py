@@ -19,6 +19,7 @@ from metaxy_core.store.backends.clickhouse_connection import (
 )
 from metaxy_core.store.backends.clickhouse_functions import functions_with
 from metaxy_core.store.backends.clickhouse_heads import HeadTables, code_of, identifier, literal
+from metaxy_core.store.backends.clickhouse_rewriting import REWRITINGS
 from metaxy_core.store.backends.clickhouse_tables import ClickHouseTables
 from metaxy_core.store.backends.clickhouse_types import encoding
 from metaxy_core.store.backends.sql.dialect import Dialect
@@ -91,7 +92,7 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
 
     def use_hash(self, algorithm: str) -> None:
         """Compute versions with another algorithm."""
-        own = [picked_by_list, unpacked_row, functions_with(algorithm)]
+        own = [picked_by_list, unpacked_row, *REWRITINGS, functions_with(algorithm)]
         self.dialect = replace(self.dialect, rewritings=own, variant=algorithm)
 
     # ------------------------------------------------------------------ sessions
