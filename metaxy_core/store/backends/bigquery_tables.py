@@ -64,9 +64,9 @@ class BigQueryTables:
         self._connection.copy(_plain(old), _plain(new))
 
     def add(self, name: str, columns: Mapping[str, str]) -> None:
-        """Give a table more columns."""
-        added = ", ".join(f"ADD COLUMN {column} {kind}" for column, kind in columns.items())
-        self._connection.execute(f"ALTER TABLE {name} {added}")
+        """Give a table more columns, one by one."""
+        for column, kind in columns.items():
+            self._connection.execute(f"ALTER TABLE {name} ADD COLUMN {column} {kind}")
 
     def index(self, name: str, columns: Sequence[str]) -> None:
         """Cluster a table by some columns, after those that it is clustered by."""
