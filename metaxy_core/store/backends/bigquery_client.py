@@ -57,6 +57,7 @@ class BigQueryConnection:
     ) -> None:
         self.client = client
         self.dataset = dataset
+        self._location = client.location
         self._most = maximum_bytes_billed
         self._has_storage_api = has_storage_api and bool(find_spec("google.cloud.bigquery_storage"))
 
@@ -75,9 +76,11 @@ class BigQueryConnection:
         from google.api_core.exceptions import NotFound
 
         try:
-            return self.client.get_dataset(self.dataset, retry=RETRY)
+            found = self.client.get_dataset(self.dataset, retry=RETRY)
         except NotFound:
             return None
+        self._location = found.location
+        return found
 
     def made_dataset(self, location: str | None) -> Dataset:
         """The dataset, made unless somebody else just did."""
@@ -166,7 +169,7 @@ class BigQueryConnection:
 
     def bytes_scanned(self, sql: str) -> int:
         """How many bytes a statement would read, told without running it."""
-        job = self.client.query(str(sql), retry=RETRY, job_config=self._config(dry_run=True))
+        job = self._begun(sql, dry_run=True)
         return int(job.total_bytes_processed or 0)
 
     def close(self) -> None:
@@ -174,7 +177,7 @@ class BigQueryConnection:
         self.client.close()  # type: ignore[no-untyped-call]
 
     def _done(self, sql: str) -> QueryJob:
-        job = self.client.query(str(sql), retry=RETRY, job_config=self._config())
+        job = self._begun(sql)
         job.result()
         _log.debug(
             "%s: %s bytes billed (job %s)",
@@ -183,6 +186,13 @@ class BigQueryConnection:
             job.job_id,
         )
         return job
+
+    def _begun(self, sql: str, **more: Any) -> QueryJob:
+        """A job where the dataset is, though it may read no table that says so."""
+        if self._location is None:
+            self.dataset_found()
+        config = self._config(**more)
+        return self.client.query(str(sql), job_config=config, location=self._location, retry=RETRY)
 
     def _config(self, **more: Any) -> QueryJobConfig:
         from google.cloud.bigquery import QueryJobConfig

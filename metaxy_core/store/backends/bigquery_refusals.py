@@ -28,7 +28,7 @@ def refusal(error: Exception, address: str) -> Exception:
         error: what was raised.
         address: of the store.
     """
-    from google.api_core.exceptions import BadRequest, GoogleAPIError
+    from google.api_core.exceptions import BadRequest, GoogleAPIError, NotFound
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
 
@@ -44,6 +44,11 @@ def refusal(error: Exception, address: str) -> Exception:
         return ReadOnlyStore(
             f"{address!r} cannot be written; open the store with read_only=True, or ask for the "
             f"right. {ENGINE} says: {text}"
+        )
+    if isinstance(error, NotFound):
+        return StoreUnreachable(
+            f"Something of {address!r} is gone; what an increment keeps expires after two days, "
+            f"and what was replaced after one. Try again. {ENGINE} says: {text}"
         )
     if isinstance(error, GoogleAPIError | GoogleAuthError | RequestException):
         return StoreUnreachable(

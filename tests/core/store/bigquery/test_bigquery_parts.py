@@ -10,7 +10,7 @@ import ibis
 import pyarrow as pa
 import pytest
 import sqlglot
-from google.api_core.exceptions import BadRequest, Forbidden, ServiceUnavailable
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound, ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
 
 import metaxy_core as mx
@@ -141,6 +141,7 @@ def test_a_frame_without_rows_has_its_columns() -> None:
          ReadOnlyStore, "read_only=True"),
         (Forbidden("Access Denied: User does not have bigquery.jobs.create permission in films"),
          StoreUnreachable, "rights"),
+        (NotFound("Table films:metaxy.metaxy__frame_1 was not found"), StoreUnreachable, "is gone"),
         (ServiceUnavailable("try again"), StoreUnreachable, "network"),
         (DefaultCredentialsError("none were found"), StoreUnreachable, "none were found"),
     ],
