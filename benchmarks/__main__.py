@@ -17,7 +17,7 @@ from benchmarks.scenarios import ENGINES, OURS, SUITES, Scenario, suites
 KEPT = ROOT / ".benchmarks" / "results.json"
 PUBLISHED = ROOT / "docs" / "benchmarks.json"
 EXTRAS = ("startup", "dagster", "untouched")
-NAMED = ("goals", "scale")
+NAMED = ("goals", "scale", "stores")
 """Suites that are run where they are named, and not by default."""
 
 EXAMPLES = """
@@ -26,6 +26,7 @@ examples:
   python -m benchmarks run paper --sizes 10000 100000 --engines ours reference
   python -m benchmarks run changes writes --sizes 1000000 --json mine.json
   python -m benchmarks run goals                 only what the table of goals needs
+  python -m benchmarks run stores --sizes 100000 1000000
   python -m benchmarks goals --json mine.json    show that table
   python -m benchmarks report --json mine.json   write docs/benchmarks.md and its plots
 
@@ -77,6 +78,7 @@ def _list(options: argparse.Namespace) -> None:
     print("startup: fresh processes until they answer")
     print("dagster: from materialize to the first user record, and the overhead of a run")
     print("scale: a first run of the largest size in 100 chunks, buckets, and ticks of a sensor")
+    print("stores: the same work in every kind of store that can be opened here")
     print("untouched: which data tables a resolve reads")
 
 
@@ -147,11 +149,27 @@ def _measure_extras(names: list[str], results: Results, options: argparse.Namesp
             print(f"Dagster at scale: {row['unit']}, {row['records']:,} records", flush=True)
             results.kept["scale"].append(row)
             results.write(options.json)
+    if "stores" in names:
+        _measure_stores(results, options)
     if "untouched" in names:
         from benchmarks import untouched
 
         print("tables that a resolve reads", flush=True)
         results.kept["tables_read"] = untouched.measured(min(options.sizes))
+
+
+def _measure_stores(results: Results, options: argparse.Namespace) -> None:
+    from benchmarks import by_store
+
+    kept = results.kept.get("stores", [])
+    results.kept["stores"] = [row for row in kept if row["records"] not in options.sizes]
+    for records in options.sizes:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            told = ", ".join(by_store.kinds(records))
+            print(f"stores, {records:,} records: {told}", flush=True)
+            rows = by_store.measured(records, Path(folder), options.rounds or 3, options.engines)
+            results.kept["stores"] += rows
+            results.write(options.json)
 
 
 def _goals(options: argparse.Namespace) -> None:

@@ -52,6 +52,7 @@ def generated(results: Results, images: Path) -> str:
         *_startup(results),
         *_dagster(results),
         *_scale(results),
+        *_stores(results),
         *_tables_read(results),
         *_errors(results),
     ]
@@ -250,6 +251,30 @@ def _scale(results: Results) -> list[str]:
     if grown is not None:
         told.append(f"The last tenth of the runs after ticks cost {grown:.2f}x the first tenth.\n")
     return told
+
+
+_BY_STORE = """\
+The simple graph, as multiples of what DuckDB took in the same run. *All new*: nothing of the leaf
+is stored. *All compared*: everything was computed, and nothing is settled yet. *0.1 % changed*: so
+many records of the root changed since, and the rest is settled.
+"""
+
+
+def _stores(results: Results) -> list[str]:
+    """The same work in every kind of store."""
+    rows: list[dict[str, Any]] = results.kept.get("stores", [])
+    if not rows:
+        return []
+    base = {row["records"]: row["seconds"] for row in rows if row["store"] == "duckdb"}
+    steps = list(dict.fromkeys(step for row in rows for step in row["seconds"]))
+    lines = []
+    for row in sorted(rows, key=lambda row: row["records"]):
+        taken, ours = row["seconds"], base[row["records"]]
+        ratios = [f"{taken[step] / ours[step]:.2f}x" if step in taken else "" for step in steps]
+        name = NAMES.get(row["store"], row["store"])
+        lines.append((name, f"{row['records']:,}", str(row["rounds"]), *ratios))
+    head = ("store", "records", "rounds", *steps)
+    return ["## Kinds of stores\n", f"{_BY_STORE}\n", table(head, lines)]
 
 
 def _tables_read(results: Results) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metaxy_core.store.backends.clickhouse import ClickHouseMetadataStore
     from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
+    from metaxy_core.store.backends.ducklake import DuckLakeMetadataStore
     from metaxy_core.store.backends.iceberg import IcebergMetadataStore
     from metaxy_core.store.backends.lance import LanceMetadataStore
     from metaxy_core.store.backends.postgres import PostgresMetadataStore
@@ -73,6 +74,7 @@ _LAZY = {
     "ClickHouseMetadataStore": "metaxy_core.store.backends.clickhouse",
     "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
+    "DuckLakeMetadataStore": "metaxy_core.store.backends.ducklake",
     "PostgresMetadataStore": "metaxy_core.store.backends.postgres",
     "SQLiteMetadataStore": "metaxy_core.store.backends.sqlite",
     "IcebergMetadataStore": "metaxy_core.store.backends.iceberg",
@@ -95,6 +97,7 @@ __all__ = [
     "Counts",
     "DeltaMetadataStore",
     "DuckDBMetadataStore",
+    "DuckLakeMetadataStore",
     "Explanation",
     "Feature",
     "FeatureDep",

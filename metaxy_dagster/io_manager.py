@@ -96,10 +96,10 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
             obj.close()
 
     def _check_store(self, output: IncrementOutput) -> None:
-        if Path(output.store.address).resolve() != Path(self.store.database).resolve():
-            raise StoreMismatch.from_addresses(
-                output.feature, output.store.address, self.store.database
-            )
+        with self.store.open() as own:
+            address = own.address
+        if Path(output.store.address).resolve() != Path(address).resolve():
+            raise StoreMismatch.from_addresses(output.feature, output.store.address, address)
 
 
 def _given_output(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 from pydantic import Field
 
+from metaxy_core.config.described_stores import (
+    settings_to_show,
+    store_of_type,
+    written_secret,
+)
 from metaxy_core.errors import StoreError
-from metaxy_core.store.backends.duckdb import MEMORY, DuckDBMetadataStore
+from metaxy_core.store.backends.addresses import MEMORY
 from metaxy_dagster.errors import InvalidOptions
 
 if TYPE_CHECKING:
     from dagster_duckdb import DuckDBResource
 
     from metaxy_core.config import Config
+    from metaxy_core.store.base import MetadataStore
 
 STORE_KEY: Final = "metaxy_store"
 """Resource key of the store, where nobody chose another one."""
@@ -30,30 +36,58 @@ DEFAULT_LOCK_TIMEOUT: Final = 60.0
 TICK_LOCK_TIMEOUT: Final = 5.0
 """Seconds that a sensor or schedule waits for a writer, since another tick follows soon."""
 
+_SETTING: Final = "MetaxyStoreResource"
+"""Where the settings of a store stand, for messages."""
+
 
 class MetaxyStoreResource(dg.ConfigurableResource[Any]):
-    """A metadata store in a DuckDB file that steps, processes and the UI share.
+    """A metadata store that steps, processes and the UI share: a DuckDB file, or one of any kind.
+
+    ``${NAME}`` in a text stands for the environment variable of that name, read when the store is
+    opened; Dagster shows the texts, so that this is where a password belongs.
 
     Example:
         >>> store = MetaxyStoreResource(database="metadata.duckdb")
         >>> store.lock_timeout
         60.0
+        >>> server = MetaxyStoreResource(
+        ...     type="postgres",
+        ...     database="postgresql://metaxy:${PGPASSWORD}@db.example.com:5432/films",
+        ...     options={"schema": "metaxy", "parameters": {"sslmode": "verify-full"}},
+        ... )
+        >>> server.type
+        'postgres'
     """
 
     database: str = Field(
-        description="Path of the DuckDB file that holds the features' records; made on first use."
+        description=(
+            "Where the store is: the path of the DuckDB file that holds the features' records, "
+            "made on first use; of another type, what its path, dsn or catalog is in metaxy.toml."
+        )
+    )
+    type: str = Field(
+        default="duckdb",
+        description="Kind of the store, as in metaxy.toml: duckdb, sqlite, postgres, delta, ...",
+    )
+    options: dict[str, Any] = Field(
+        default={},
+        description=(
+            "What else metaxy.toml would say of a store of this type, such as "
+            "{'schema': 'films'} or {'storage_options': {...}}."
+        ),
     )
     read_only: bool = Field(
         default=False, description="Refuse every write, for assets and checks that only look."
     )
     lock_timeout: float = Field(
         default=DEFAULT_LOCK_TIMEOUT,
-        description="Seconds to wait while another process holds the file, before the step fails.",
+        description="Seconds to wait while another process holds the store, before the step fails.",
     )
     settings: dict[str, Any] = Field(
         default={},
         description=(
-            "DuckDB settings, such as {'memory_limit': '4GB', 'threads': 2}. "
+            "Settings of DuckDB, which computes for lakes too, such as "
+            "{'memory_limit': '4GB', 'threads': 2}. "
             "See https://duckdb.org/docs/configuration/overview."
         ),
     )
@@ -100,8 +134,8 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
 
         Raises:
             UnknownStore: no store has this name.
-            InvalidOptions: it is no DuckDB store, or seen over others (``fallback``), which runs
-                cannot share.
+            InvalidOptions: it is seen over others (``fallback``), which runs cannot share, or a
+                password stands in it, which Dagster would show.
             MissingVariable: it names a variable that is not set.
 
         Example:
@@ -112,30 +146,29 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
         """
         wanted = config.store_name(name)
         store, setting = config.stores[wanted], f"stores.{wanted}"
-        if store.type != "duckdb":
-            raise InvalidOptions.from_argument(
-                f"Store {wanted!r} in {config.place}",
-                "type",
-                store.type,
-                "Dagster a store of type 'duckdb', the only one that its resource opens",
-            )
+        who = f"Store {wanted!r} in {config.place}"
         if store.fallback:
             raise InvalidOptions.from_argument(
-                f"Store {wanted!r} in {config.place}",
+                who,
                 "fallback",
                 list(store.fallback),
                 "Dagster a store of its own, without fallback",
             )
+        if secret := written_secret(store):
+            raise InvalidOptions.from_secret(who, secret)
+        place, options = settings_to_show(store, config.root, setting)
         return cls(
-            database=str(store.address(config.root, setting)),
+            database=place,
+            type=store.type,
             read_only=store.read_only,
             lock_timeout=store.lock_timeout,
-            settings=store.options(setting).get("settings", {}),
+            settings=options.pop("settings", {}),
+            options=options,
             hash=store.hash,
         )
 
     @contextmanager
-    def open(self, *, lock_timeout: float | None = None) -> Iterator[DuckDBMetadataStore]:
+    def open(self, *, lock_timeout: float | None = None) -> Iterator[MetadataStore]:
         """The store, closed when the ``with`` block ends.
 
         Args:
@@ -143,17 +176,25 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
 
         Raises:
             StoreError: the database is in memory, where no step would find what another wrote.
+            InvalidSetting: there is no such type of store, or it has other settings.
+            MissingVariable: a text names a variable that is not set.
+            ConfigError: what a store of this type needs is not installed.
         """
-        if self.database == MEMORY:
+        if self.database.startswith(MEMORY):
             raise StoreError(
-                "MetaxyStoreResource(database=':memory:'): every step opens the store by itself "
-                "and would find it empty; give the path of a file."
+                f"MetaxyStoreResource(database={self.database!r}): every step opens the store by "
+                f"itself and would find it empty; give the path of a file."
             )
-        with DuckDBMetadataStore(
+        waits = [self.lock_timeout] if lock_timeout is None else [self.lock_timeout, lock_timeout]
+        options = {**self.options, "settings": self.settings} if self.settings else self.options
+        config = store_of_type(
+            self.type,
             self.database,
+            _SETTING,
             read_only=self.read_only,
-            lock_timeout=min(self.lock_timeout, math.inf if lock_timeout is None else lock_timeout),
-            settings=self.settings,
+            lock_timeout=min(waits),
             hash=self.hash,
-        ) as store:
+            **options,
+        )
+        with config.open(Path.cwd(), setting=_SETTING) as store:
             yield store

@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import metaxy_core as mx
 from tests.servers import run_folder
@@ -56,9 +57,7 @@ def bigquery_endpoint() -> str:
     return os.environ[_ENDPOINT]
 
 
-def bigquery_in(
-    folder: Path, *below: mx.MetadataStore, read_only: bool = False
-) -> mx.BigQueryMetadataStore:
+def bigquery_in(folder: Path, *below: mx.MetadataStore, **options: Any) -> mx.BigQueryMetadataStore:
     """A store that belongs to a folder: the dataset is named after it."""
     from google.auth.credentials import AnonymousCredentials
 
@@ -67,6 +66,6 @@ def bigquery_in(
         "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
         credentials=AnonymousCredentials(),
         parameters={"api_endpoint": bigquery_endpoint()},
-        read_only=read_only,
         fallback=below,
+        **options,
     )

@@ -61,10 +61,15 @@ def postgres_uri() -> str:
     return os.environ[_POSTGRES]
 
 
-def postgres_in(folder: Path, *below: mx.MetadataStore) -> mx.PostgresMetadataStore:
+def schema_of(folder: Path) -> str:
+    """The name of a schema or database that belongs to a folder."""
+    return "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
+def postgres_in(folder: Path, *below: mx.MetadataStore, **options: Any) -> mx.PostgresMetadataStore:
     """A store that belongs to a folder: the schema is named after it."""
-    schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below)
+    schema = schema_of(folder)
+    return mx.PostgresMetadataStore(postgres_uri(), schema=schema, fallback=below, **options)
 
 
 @cache
@@ -101,7 +106,7 @@ def clickhouse_in(
     """A store that belongs to a folder: the database is named after it."""
     return mx.ClickHouseMetadataStore(
         clickhouse_dsn(),
-        database="test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16],
+        database=schema_of(folder),
         settings={"max_threads": 1},
         fallback=below,
         **options,

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 TypeName = Literal[
-    "duckdb", "sqlite", "postgres", "clickhouse", "bigquery", "delta", "iceberg", "lance"
+    "duckdb",
+    "sqlite",
+    "postgres",
+    "clickhouse",
+    "bigquery",
+    "delta",
+    "iceberg",
+    "lance",
+    "ducklake",
 ]
 
 
@@ -26,13 +34,15 @@ class StoreType:
         place: the setting that says where the store is.
         options: what it has beyond the settings that every store has.
         extra: the extra of this package that brings what it needs; None where nothing is needed.
+        needs: those of its options that have to be given.
     """
 
     module: str
     store: str
-    place: Literal["path", "dsn", "project"]
+    place: Literal["path", "dsn", "catalog", "project"]
     options: tuple[str, ...] = ()
     extra: str | None = None
+    needs: tuple[str, ...] = ()
 
     def opened(self, name: str, place: Any, **settings: Any) -> MetadataStore:
         """Open a store of this kind.
@@ -86,4 +96,12 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
     "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
     "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),
     "lance": StoreType(f"{_BACKENDS}.lance", "LanceMetadataStore", "path", _LAKE, "lance"),
+    "ducklake": StoreType(
+        f"{_BACKENDS}.ducklake",
+        "DuckLakeMetadataStore",
+        "catalog",
+        ("data_path", "schema", *_LAKE),
+        "ducklake",
+        needs=("data_path",),
+    ),
 }

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 _NO_FILE: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
+_PREFIX: Final = re.compile(r"sqlite:|duckdb:")
 _OPTIONS: Final = (
     "path",
     "dsn",
+    "catalog",
+    "data_path",
     "schema",
     "engine",
     "project",
@@ -50,12 +53,16 @@ class StoreConfig(BaseModel):
 
     Attributes:
         type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``,
-            ``bigquery``, ``delta``, ``iceberg`` or ``lance``.
+            ``bigquery``, ``delta``, ``iceberg``, ``lance`` or ``ducklake``.
         path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
             or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
         dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``, or
             one of ClickHouse, such as ``clickhouse://user@host:8443/database?secure=true``.
-        db_schema: the schema that holds a PostgreSQL store; ``schema`` in the file.
+        catalog: where the catalog of a DuckLake store is: the path of a DuckDB file, ``sqlite:``
+            and the path of an SQLite file, or a PostgreSQL address.
+        data_path: the folder of the data files of a DuckLake store, or its URL in a bucket.
+        db_schema: the schema that holds a PostgreSQL store, or the catalog of a DuckLake store in
+            PostgreSQL; ``schema`` in the file.
         engine: of the tables of a ClickHouse store, such as ``ReplicatedMergeTree``.
         project: the project of a BigQuery store, which is billed.
         dataset: the dataset of a BigQuery store; ``metaxy`` where none is given.
@@ -82,6 +89,8 @@ class StoreConfig(BaseModel):
     type: TypeName = "duckdb"
     path: str | None = None
     dsn: SecretStr | None = None
+    catalog: SecretStr | None = None
+    data_path: str | None = None
     db_schema: str | None = Field(default=None, alias="schema")
     engine: str | None = None
     project: str | None = None
@@ -101,18 +110,20 @@ class StoreConfig(BaseModel):
     def _fits_its_type(self) -> Self:
         """A store has the settings of its type, and says where it is."""
         kind = STORE_TYPES[self.type]
-        given = {name for name in _OPTIONS if self._option(name)}
+        given = {name for name in _OPTIONS if self.option(name)}
         foreign = sorted(given - {kind.place, *kind.options})
         if foreign:
             known = ", ".join((kind.place, *kind.options))
             raise ValueError(
                 f"a store of type {self.type!r} has no {', '.join(foreign)}; it has {known}"
             )
-        if self._option(kind.place) is None:
-            raise ValueError(f"a store of type {self.type!r} needs {kind.place}")
+        for name in (kind.place, *kind.needs):
+            if self.option(name) is None:
+                raise ValueError(f"a store of type {self.type!r} needs {name}")
         return self
 
-    def _option(self, name: str) -> Any:
+    def option(self, name: str) -> Any:
+        """What is given under a name of the file, or None."""
         return getattr(self, "db_schema" if name == "schema" else name)
 
     def open(
@@ -136,7 +147,7 @@ class StoreConfig(BaseModel):
             lock_timeout=self.lock_timeout,
             fallback=fallback,
             hash=self.hash,
-            **self.options(setting),
+            **self._placed(self.options(setting), root),
         )
 
     def options(self, setting: str = "stores") -> dict[str, Any]:
@@ -150,7 +161,7 @@ class StoreConfig(BaseModel):
         """
         found: dict[str, Any] = {}
         for name in STORE_TYPES[self.type].options:
-            value = self._option(name)
+            value = self.option(name)
             if isinstance(value, dict):
                 found[name] = {
                     key: from_environment(each, f"{setting}.{name}.{key}")
@@ -178,12 +189,28 @@ class StoreConfig(BaseModel):
             return from_environment(self.dsn.get_secret_value(), f"{setting}.dsn")
         if self.project is not None:
             return from_environment(self.project, f"{setting}.project")
-        path = from_environment(self.path or "", f"{setting}.path")
-        if _NO_FILE.match(path) or not path:
-            return path
-        try:
-            return root / Path(path).expanduser()
-        except RuntimeError as error:
-            raise InvalidSetting(
-                f"Setting 'path' of a store is {shown(path)}: {error} Write the folder out."
-            ) from error
+        if self.catalog is not None:
+            catalog = from_environment(self.catalog.get_secret_value(), f"{setting}.catalog")
+            prefix = _PREFIX.match(catalog)
+            if prefix is None:
+                return _placed(catalog, root, "catalog")
+            return f"{prefix[0]}{_placed(catalog[prefix.end() :], root, 'catalog')}"
+        return _placed(from_environment(self.path or "", f"{setting}.path"), root, "path")
+
+    def _placed(self, options: dict[str, Any], root: Path) -> dict[str, Any]:
+        """Options in which a relative path starts at the root."""
+        if "data_path" not in options:
+            return options
+        return {**options, "data_path": _placed(options["data_path"], root, "data_path")}
+
+
+def _placed(path: str, root: Path, name: str) -> str | Path:
+    """A path from the root; what is none of a file is left as it is."""
+    if _NO_FILE.match(path) or not path:
+        return path
+    try:
+        return root / Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidSetting(
+            f"Setting {name!r} of a store is {shown(path)}: {error} Write the folder out."
+        ) from error

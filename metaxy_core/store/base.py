@@ -69,8 +69,12 @@ class MetadataStore(
         hash: str | None = None,  # noqa: A002 - the word for it, as in metaxy.toml
     ) -> None:
         self._backend = backend
-        self._fallbacks = _chain(fallback)
-        self._parts = Parts.of(backend, [store.backend for store in self._fallbacks], hash)
+        try:
+            self._fallbacks = _chain(fallback)
+            self._parts = Parts.of(backend, [store.backend for store in self._fallbacks], hash)
+        except BaseException:
+            backend.close()  # a shared database would count it as a user
+            raise
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar
 import dagster as dg
 from pydantic import BaseModel
 
-from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config, StoreConfig
-from metaxy_core.store.backends.duckdb import MEMORY
+from metaxy_core.config import FILE_NAME, FILE_VARIABLE, Config
+from metaxy_core.config.described_stores import settings_to_show, store_of_type
+from metaxy_core.store.backends.addresses import MEMORY
 from metaxy_dagster.components.attributes import Attributes, said
 from metaxy_dagster.errors import InvalidComponent
 from metaxy_dagster.io_manager import MetaxyIOManager
@@ -25,8 +26,19 @@ class Store(Attributes):
     called: ClassVar[str] = "store"
 
     database: Annotated[
-        str, said("Path of the DuckDB file, relative to the root of the dg project.")
+        str,
+        said(
+            "Path of the DuckDB file, relative to the root of the dg project; of another type, "
+            "its path, dsn or catalog."
+        ),
     ]
+    type: Annotated[
+        str | None, said("Kind of the store, as in metaxy.toml; duckdb by default.")
+    ] = None
+    options: Annotated[
+        dict[str, Any] | None,
+        said("What else metaxy.toml would say of a store of this type, such as schema."),
+    ] = None
     read_only: Annotated[bool | None, said("Refuse every write.")] = None
     lock_timeout: Annotated[
         float | None, said("Seconds to wait while another process holds the file.")
@@ -45,12 +57,14 @@ class Store(Attributes):
         Raises:
             InvalidComponent: the database is in memory.
         """
-        if self.database == MEMORY:
+        if self.database.startswith(MEMORY):
             raise InvalidComponent.from_attribute(
                 "store.database", MEMORY, "the path of a file, which all steps of a run share"
             )
-        address = StoreConfig(path=self.database).address(root, "store")
-        return MetaxyStoreResource(database=str(address), **self.given("database"))
+        said = store_of_type(self.type or "duckdb", self.database, "store", **(self.options or {}))
+        database, options = settings_to_show(said, root, "store")
+        given = {**self.given("database"), "options": options}
+        return MetaxyStoreResource(database=database, **given)
 
 
 def project_config(root: Path) -> Config:
@@ -81,7 +95,7 @@ def store_resource(said: str | Store, root: Path, config: Config) -> MetaxyStore
     """
     if isinstance(said, Store):
         return said.resource(root)
-    if said == MEMORY or "/" in said or Path(said).suffix:
+    if said.startswith(MEMORY) or "/" in said or Path(said).suffix:
         return Store(said).resource(root)
     return MetaxyStoreResource.from_config(config, said)
 

@@ -25,6 +25,14 @@ class InvalidOptions(AssetError):
         return cls(f"{call} has {name}={shown(value)}; give {wanted}.")
 
     @classmethod
+    def from_secret(cls, call: str, name: str) -> Self:
+        """A setting that Dagster would show holds a secret."""
+        return cls(
+            f"{call} has a secret in {name}, which Dagster would show to everybody; put it into an "
+            f"environment variable and write ${{NAME}}."
+        )
+
+    @classmethod
     def from_nothing(cls, call: str, wanted: str) -> Self:
         """No feature was given."""
         return cls(f"{call} was given no feature; say {wanted}.")

@@ -15,11 +15,13 @@ from metaxy_core.store.backends.bigquery import CAPABILITIES as BIGQUERY
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
 from tests.bigquery_service import bigquery_in, missing_emulator
+from tests.core.store.ducklake.kinds import opened as opened_ducklake
 from tests.servers import clickhouse_in, postgres_in
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ class Store:
 
     Attributes:
         name: how tests are named after it.
-        opened_at: opens it in a folder, over fallbacks; the same folder again is the same data, if
-            it is durable.
+        opened_at: opens it in a folder, over fallbacks, with further options; the same folder again
+            is the same data, if it is durable.
         capabilities: ``durable``, data outlive the store object and can be opened twice at once;
             ``processes``, by several processes too; ``files``, a copy of the folder is a copy of
             the store.
@@ -72,17 +74,27 @@ class Store:
 
 QUICK = {"threads": 1}  # more of them cost more than they bring with few records
 
+
+def ducklake_over(catalog: str) -> Callable[..., mx.MetadataStore]:
+    """Opens DuckLake stores that belong to a folder, by what holds their catalog."""
+    return lambda folder, *below, **options: opened_ducklake(
+        catalog, folder, fallback=below, **options
+    )
+
+
 STORES = [
     Store(
         "duckdb",
-        lambda folder, *below: mx.DuckDBMetadataStore(
-            folder / "metadata.duckdb", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.DuckDBMetadataStore(
+            folder / "metadata.duckdb", fallback=below, settings=QUICK, **options
         ),
         IN_FILE.names,
     ),
     Store(
         "sqlite",
-        lambda folder, *below: mx.SQLiteMetadataStore(folder / "metadata.sqlite", fallback=below),
+        lambda folder, *below, **options: mx.SQLiteMetadataStore(
+            folder / "metadata.sqlite", fallback=below, **options
+        ),
         SQLITE.names,
         repeats=True,
     ),
@@ -98,34 +110,45 @@ STORES = [
     ),
     Store(
         "memory",
-        lambda folder, *below: mx.DuckDBMetadataStore(":memory:", fallback=below, settings=QUICK),
+        lambda folder, *below, **options: mx.DuckDBMetadataStore(
+            ":memory:", fallback=below, settings=QUICK, **options
+        ),
         repeats=True,
     ),
     Store(
         "delta",
-        lambda folder, *below: mx.DeltaMetadataStore(
-            folder / "delta", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.DeltaMetadataStore(
+            folder / "delta", fallback=below, settings=QUICK, **options
         ),
         DELTA.names,
         repeats=True,
     ),
     Store(
         "iceberg",
-        lambda folder, *below: mx.IcebergMetadataStore(
-            folder / "iceberg", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.IcebergMetadataStore(
+            folder / "iceberg", fallback=below, settings=QUICK, **options
         ),
         ICEBERG.names,
         repeats=True,
     ),
     Store(
         "lance",
-        lambda folder, *below: mx.LanceMetadataStore(
-            folder / "lance", fallback=below, settings=QUICK
+        lambda folder, *below, **options: mx.LanceMetadataStore(
+            folder / "lance", fallback=below, settings=QUICK, **options
         ),
         LANCE.names,
         repeats=True,
     ),
+    Store("ducklake", ducklake_over("duckdb"), DUCKLAKE.names, repeats=True),
 ]
+
+CATALOGS = [
+    Store("ducklake-sqlite", ducklake_over("sqlite"), DUCKLAKE.names, repeats=True),
+    Store("ducklake-postgres", ducklake_over("postgres"), DUCKLAKE.names, repeats=True),
+]
+"""Other places for what one of the stores keeps: for tests of values, writers and histories."""
+
+EVERY = [*STORES, *CATALOGS]
 
 
 @pytest.fixture(params=[kind.param(repeats=True) for kind in STORES])

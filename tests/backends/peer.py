@@ -19,7 +19,7 @@ from metaxy_core.store.settling import LIMITS
 
 def main(kind: str, folder: str, random: Random) -> None:
     """Change some records, do some of the work, and so on; a write is the last thing."""
-    from conftest import STORES  # the folder of a script is where Python looks first
+    from conftest import EVERY  # the folder of a script is where Python looks first
 
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
         pass
@@ -28,7 +28,7 @@ def main(kind: str, folder: str, random: Random) -> None:
         pass
 
     vars(LIMITS).update(rows=0, left=random.choice([0.0, 1.0]), awaiting=0.0, before=2)
-    (found,) = (store for store in STORES if store.name == kind)
+    (found,) = (store for store in EVERY if store.name == kind)
     with found.opened_at(Path(folder)) as store:
         for _ in range(6):
             ids = random.sample([f"v{i}" for i in range(14)], 3)

@@ -440,6 +440,7 @@ def test_over_a_production_store_nothing_is_remembered(
     assert remembered(project.store) == before
 
 
+@pytest.mark.slow
 @pytest.mark.needs("processes")
 def test_processes_that_change_process_and_break_off_at_once_lose_nothing(
     project: Project, videos: type, copy: type, opened: Opened, kind, tmp_path: Path

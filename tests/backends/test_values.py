@@ -14,7 +14,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.errors import InvalidFilter
-from tests.backends.conftest import STORES
+from tests.backends.conftest import EVERY
 
 UTC: Final = dt.UTC
 PLAIN: Final = pa.timestamp("us")
@@ -63,7 +63,7 @@ def features() -> Features:
     return Sample, Copy
 
 
-@pytest.fixture(params=[kind.param(repeats=False) for kind in STORES])
+@pytest.fixture(params=[kind.param(repeats=False) for kind in EVERY])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A store of each kind, in every run: what it keeps is what nothing else shows."""
     with request.param.opened_at(tmp_path) as store:

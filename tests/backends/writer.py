@@ -16,12 +16,12 @@ import metaxy_core as mx
 
 def main(kind: str, folder: str, name: str, commits: int) -> None:
     """Write commit after commit."""
-    from conftest import STORES  # the folder of a script is where Python looks first
+    from conftest import EVERY  # the folder of a script is where Python looks first
 
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
         pass
 
-    (found,) = (store for store in STORES if store.name == kind)
+    (found,) = (store for store in EVERY if store.name == kind)
     with found.opened_at(Path(folder)) as store:
         for number in range(commits):
             versions = [{"default": "a"}]

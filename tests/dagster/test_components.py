@@ -548,12 +548,6 @@ def test_a_store_over_others_cannot_be_a_resource():
         mxd.MetaxyStoreResource.from_config(config, "dev")
 
 
-def test_a_store_of_another_kind_is_no_resource_yet():
-    config = Config(stores={"default": StoreConfig(type="sqlite", path="metadata.sqlite")})
-    with pytest.raises(mxd.AssetError, match="'default' .* has type='sqlite'; give Dagster"):
-        mxd.MetaxyStoreResource.from_config(config)
-
-
 def test_an_invalid_component_is_an_asset_error():
     assert issubclass(InvalidComponent, mxd.AssetError)
 

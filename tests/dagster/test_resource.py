@@ -98,5 +98,6 @@ def test_other_resource_keys_are_used_where_given(lab, media):
 def test_every_option_is_described():
     described = {n: f.description for n, f in mxd.MetaxyStoreResource.model_fields.items()}
 
-    assert set(described) == {"database", "read_only", "lock_timeout", "settings", "hash"}
+    ours = {"database", "type", "options", "read_only", "lock_timeout", "settings", "hash"}
+    assert set(described) == ours
     assert all(described.values())

@@ -8,6 +8,8 @@ from metaxy_core.store.backends.bigquery import CAPABILITIES as BIGQUERY
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
 from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
+from metaxy_core.store.backends.ducklake_catalogs import IN_FILE as DUCKLAKE
+from metaxy_core.store.backends.ducklake_catalogs import IN_POSTGRES as DUCKLAKE_IN_POSTGRES
 from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
@@ -23,6 +25,8 @@ KINDS: dict[str, Capabilities] = {
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,
+    "ducklake": DUCKLAKE,
+    "ducklake in postgres": DUCKLAKE_IN_POSTGRES,
 }
 
 

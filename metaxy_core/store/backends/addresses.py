@@ -11,6 +11,8 @@ from metaxy_core.errors import InvalidSetting, StoreUnreachable
 from metaxy_core.errors.base import shown
 from metaxy_core.specs.names import is_storable
 
+MEMORY: Final = ":memory:"
+
 _SCHEME: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -37,6 +39,21 @@ def checked_path(address: str) -> Path:
             f"({shown(str(error))})."
         ) from error
     return path
+
+
+def checked_name(address: str) -> str:
+    """The name of a database in memory; empty where it has none, or the address is another one.
+
+    Raises:
+        StoreUnreachable: it is no name.
+    """
+    name = address.removeprefix(MEMORY) if address.startswith(MEMORY) else ""
+    if name and (name != name.strip() or not is_storable(name)):
+        raise StoreUnreachable(
+            f"The store {shown(address)} has no proper name: give letters and digits, such as "
+            f"':memory:shared'."
+        )
+    return name
 
 
 def checked_timeout(seconds: Any) -> float:

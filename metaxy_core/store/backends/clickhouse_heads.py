@@ -26,6 +26,7 @@ class HeadTables:
     def __init__(self, connection: Callable[[], ClickHouseConnection], database: str) -> None:
         self._connection = connection
         self._database = database
+        self._listed: dict[int, str] = {}
 
     def put(self, number: int, text: str) -> Entry | None:
         """Make a table, unless one of its name is there."""
@@ -42,6 +43,8 @@ class HeadTables:
 
     def get(self, number: int) -> str | None:
         """The comment of a table; None where it is gone."""
+        if number in self._listed:  # what a head says never changes
+            return self._listed.pop(number)
         rows = self._connection().query(
             f"SELECT comment FROM system.tables WHERE {self._in_database()} "  # noqa: S608 - quoted
             f"AND name = {literal(_name(number))}"
@@ -49,16 +52,22 @@ class HeadTables:
         return str(rows["comment"][0].as_py()) if rows.num_rows else None
 
     def after(self, number: int) -> list[Entry]:
-        """The tables of heads beyond a number."""
+        """The tables of heads beyond a number; of all of them no comments are fetched."""
+        text = "comment" if number > 0 else "''"
         rows = self._connection().query(
-            f"SELECT name, toString(uuid) AS tag FROM system.tables "  # noqa: S608 - quoted
+            f"SELECT name, toString(uuid) AS tag, {text} AS text FROM system.tables "  # noqa: S608 - quoted
             f"WHERE {self._in_database()} "
             f"AND startsWith(name, {literal(HEAD)}) AND name > {literal(_name(max(number, 0)))}"
         )
-        names, tags = (rows[column].to_pylist() for column in ("name", "tag"))
-        numbers = [name.removeprefix(HEAD) for name in names]
-        listed = zip(numbers, tags, strict=True)
-        return [Entry(int(number), tag) for number, tag in listed if number.isdigit()]
+        self._listed = {}
+        entries = []
+        for row in rows.to_pylist():
+            name = row["name"].removeprefix(HEAD)
+            if name.isdigit():
+                entries.append(Entry(int(name), row["tag"]))
+                if row["text"]:
+                    self._listed[int(name)] = row["text"]
+        return entries
 
     def delete(self, number: int) -> None:
         """Drop a table."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def listed_decimals(node: sge.Expression) -> sge.Expression:
     if not isinstance(node, sge.In) or not any(map(_is_decimal, node.expressions)):
         return node
     each = [sge.EQ(this=node.this.copy(), expression=value) for value in node.expressions]
-    return sge.paren(reduce(lambda left, right: sge.Or(this=left, expression=right), each))
+    return sge.paren(sge.or_(*each, copy=False))
 
 
 def plain_patterns(node: sge.Expression) -> sge.Expression:

@@ -8,45 +8,36 @@ transaction, so that another process waits for milliseconds and not for the leng
 from __future__ import annotations
 
 import os
-import random
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
-from metaxy_core.errors import (
-    InvalidFallback,
-    ReadOnlyStore,
-    ValueOutOfRange,
-)
-from metaxy_core.errors.base import first_line
-from metaxy_core.store.backends.addresses import checked_path, checked_timeout
+from metaxy_core.errors import InvalidFallback
+from metaxy_core.store.backends.addresses import MEMORY, checked_name, checked_path
 from metaxy_core.store.backends.base import Backend
 from metaxy_core.store.backends.capabilities import IN_FILE, IN_MEMORY
-from metaxy_core.store.backends.duckdb_memory import DuckDBMemory
-from metaxy_core.store.backends.duckdb_session import CATALOG, DuckDBSession
+from metaxy_core.store.backends.duckdb_attached import (
+    ENGINE,
+    AttachedBackend,
+    execute_when_free,
+    is_locked,
+)
+from metaxy_core.store.backends.duckdb_instances import OwnInstance
+from metaxy_core.store.backends.duckdb_named import NamedInstance
+from metaxy_core.store.backends.duckdb_session import CATALOG, literal
 from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.base import MetadataStore
 
-MEMORY = ":memory:"
-ENGINE = "DuckDB"
-_LOCKED = ("Could not set lock on file", "Unique file handle conflict")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
-_ROW_GROUP = 122_880
 
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-class DuckDBBackend(DuckDBMemory):
+class DuckDBBackend(AttachedBackend):
     """A DuckDB database.
 
     Args:
-        database: path of the file, or ``":memory:"``.
+        database: path of the file, ``":memory:"``, or ``":memory:name"``.
         read_only: refuse transactions.
         lock_timeout: seconds to wait for another process before ``StoreLocked``.
         settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.
@@ -63,13 +54,17 @@ class DuckDBBackend(DuckDBMemory):
         settings: Mapping[str, str | int | float | bool],
     ) -> None:
         address = str(database)
-        self.path = None if address == MEMORY else checked_path(address)
+        name = checked_name(address)
+        self.path = None if address.startswith(MEMORY) else checked_path(address)
         self.capabilities = IN_MEMORY if self.path is None else IN_FILE
-        self._read_only = read_only
-        self._lock_timeout = checked_timeout(lock_timeout)
-        super().__init__(address, settings)
-        self._joined: dict[DuckDBBackend, str] = {}
-        if self.path is None:
+        super().__init__(
+            address,
+            read_only=read_only,
+            lock_timeout=lock_timeout,
+            settings=settings,
+            instance=partial(NamedInstance, address) if name else OwnInstance,
+        )
+        if address == MEMORY:
             self.connection.execute(f"ATTACH '{MEMORY}' AS {CATALOG}")
             self.catalogs = (CATALOG,)
 
@@ -79,7 +74,11 @@ class DuckDBBackend(DuckDBMemory):
         Raises:
             InvalidFallback: it is this file, or one that was joined already.
         """
-        if type(other) is not DuckDBBackend or other.path is None:
+        if type(other) is not DuckDBBackend:
+            return False
+        if other.path is None:
+            if other.address == self.address != MEMORY:
+                raise InvalidFallback.from_itself(other.address)
             return False
         files = [each.path.resolve() for each in (self, *self._joined) if each.path is not None]
         if other.path.resolve() in files:
@@ -90,46 +89,12 @@ class DuckDBBackend(DuckDBMemory):
     # ------------------------------------------------------------------ opening and closing
 
     @contextmanager
-    def snapshot(self) -> Iterator[DuckDBSession]:
-        """Attach the file for reading; one that does not exist yet is an empty one."""
-        with self.turn, self._attached(read_only=True), self._begun() as session:
-            yield session
-
-    @contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[DuckDBSession]:
-        """Attach the file for one change."""
-        self.check_writable()
-        with self.turn, self._attached(read_only=False, wait=wait), self._begun() as session:
-            yield session
-
-    def check_writable(self) -> None:
-        """Refuse what changes a store that was opened for reading."""
-        if self._read_only:
-            raise ReadOnlyStore(
-                f"The store {self.address!r} was opened with read_only=True; "
-                f"open it without to write."
-            )
-
-    @contextmanager
-    def _begun(self) -> Iterator[DuckDBSession]:
-        self._drop_forgotten()
-        try:
-            with self._busy():
-                self.connection.execute("BEGIN")
-                yield DuckDBSession(self, self.connection, self._joined)
-                self.connection.execute("COMMIT")
-        except BaseException as error:
-            with suppress(duckdb.Error):
-                self.connection.execute("ROLLBACK")
-            if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
-                raise refusal(ENGINE, self.address, error, read_only=False) from error
-            if isinstance(error, duckdb.DataError):
-                raise ValueOutOfRange.from_reason(first_line(error)) from error
-            raise
-
-    @contextmanager
-    def _attached(self, *, read_only: bool, wait: bool = True) -> Iterator[None]:
+    def attached(self, *, read_only: bool, wait: bool = True) -> Iterator[None]:
+        """Attach the file, and those that were joined; a database in memory stands already."""
         with ExitStack() as attached:
+            if isinstance(self._instance, NamedInstance) and not read_only:
+                patience = self._lock_timeout if wait else 0.0
+                attached.enter_context(self._instance.database.turn(patience))
             if self.path is not None:
                 if not read_only and _is_absent(self.path):
                     self._make_file(self.path)
@@ -189,21 +154,13 @@ class DuckDBBackend(DuckDBMemory):
         source = str(path)
         if read_only and not self._read_only and _is_absent(path) and path.parent.is_dir():
             source, option = MEMORY, ""
-        statement = f"ATTACH {_text(source)} AS {catalog}{option}"
-        deadline = time.monotonic() + patience
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                connection.execute(statement)
-            except duckdb.Error as error:
-                if not any(sign in str(error) for sign in _LOCKED):
-                    raise refusal(ENGINE, self.address, error, read_only=read_only) from error
-                if time.monotonic() >= deadline:
-                    raise locked(ENGINE, self.address, self._lock_timeout, error) from error
-            else:
-                return
-            time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        statement = f"ATTACH {literal(source)} AS {catalog}{option}"
+        try:
+            execute_when_free(connection, statement, patience)
+        except duckdb.Error as error:
+            if is_locked(error):
+                raise locked(ENGINE, self.address, self._lock_timeout, error) from error
+            raise refusal(ENGINE, self.address, error, read_only=read_only) from error
 
 
 class DuckDBMetadataStore(MetadataStore):
@@ -212,7 +169,9 @@ class DuckDBMetadataStore(MetadataStore):
     The file is opened for the length of each call only, so that several processes share it.
 
     Args:
-        database: path of the file, made on first use where it is missing, or ``":memory:"``.
+        database: path of the file, made on first use where it is missing; ``":memory:"``; or
+            ``":memory:name"``, which all store objects of this process share that give the same
+            name, until the last of them is closed.
         read_only: refuse writes.
         lock_timeout: seconds to wait for another process before ``StoreLocked``.
         settings: DuckDB settings, such as ``{"memory_limit": "1GB", "threads": 2}``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import duckdb
 
@@ -38,8 +38,8 @@ class Instances:
             ConfigError: DuckDB does not accept the settings.
         """
         self._forget_other_process()
-        for idle in tuple(self._idle):
-            if _alike(idle[0], settings):
+        for idle in reversed(tuple(self._idle)):
+            if alike(idle[0], settings):
                 with suppress(ValueError):  # it was taken meanwhile
                     self._idle.remove(idle)
                     return idle[1]
@@ -68,6 +68,7 @@ class Instances:
             catalogs: databases that are attached.
         """
         try:
+            connection.execute("SELECT 1")  # after a fatal error, what follows ends the process
             for name in tables:
                 connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
             for name in frames:
@@ -96,7 +97,7 @@ def _disable_join_filters(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"SET GLOBAL disabled_optimizers = '{','.join(wanted)}'")
 
 
-def _alike(left: Settings, right: Settings) -> bool:
+def alike(left: Settings, right: Settings) -> bool:
     """Whether the settings are the same, to the type: 1 is not True."""
     return {name: (type(value), value) for name, value in left.items()} == {
         name: (type(value), value) for name, value in right.items()
@@ -104,3 +105,55 @@ def _alike(left: Settings, right: Settings) -> bool:
 
 
 INSTANCES: Final = Instances()
+
+
+class Instance(Protocol):
+    """What one store object computes in."""
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection of this store object."""
+
+    @property
+    def label(self) -> str:
+        """What tells the kept tables of this store object from those of others."""
+
+    def give_back(
+        self, *, tables: Iterable[str], frames: Iterable[str], catalogs: Iterable[str]
+    ) -> None:
+        """Leave it as it was found.
+
+        Args:
+            tables: tables that were kept.
+            frames: frames that are registered.
+            catalogs: databases that are attached.
+        """
+
+    def abandon(self) -> None:
+        """Leave it in the middle of a call."""
+
+
+class OwnInstance:
+    """An instance for one store object.
+
+    Args:
+        settings: DuckDB settings.
+    """
+
+    label = ""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.connection = INSTANCES.take(settings)
+
+    def give_back(
+        self, *, tables: Iterable[str], frames: Iterable[str], catalogs: Iterable[str]
+    ) -> None:
+        """Keep it for the next store."""
+        INSTANCES.give_back(
+            self._settings, self.connection, tables=tables, frames=frames, catalogs=catalogs
+        )
+
+    def abandon(self) -> None:
+        """Close it."""
+        self.connection.close()

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from metaxy_core.errors import StoreClosed
 from metaxy_core.store.backends.duckdb_hashes import choose_hash
-from metaxy_core.store.backends.duckdb_instances import INSTANCES
+from metaxy_core.store.backends.duckdb_instances import Instance, OwnInstance, Settings
 from metaxy_core.store.backends.duckdb_session import CATALOG, quoted, unbound
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.once import Once
@@ -35,6 +35,7 @@ class DuckDBMemory:
     Args:
         address: where the store is, for messages.
         settings: DuckDB settings.
+        instance: what it computes in, from the settings; one of its own where none is given.
 
     Attributes:
         catalogs: databases that are attached as long as the store is open.
@@ -42,16 +43,21 @@ class DuckDBMemory:
 
     catalogs: tuple[str, ...] = ()
 
-    def __init__(self, address: str, settings: Mapping[str, str | int | float | bool]) -> None:
+    def __init__(
+        self,
+        address: str,
+        settings: Settings,
+        instance: Callable[[Settings], Instance] = OwnInstance,
+    ) -> None:
         self.address = address
         self.turn = threading.RLock()
         self._kept: set[str] = set()
         self._forgotten: deque[str] = deque()
         self._is_busy = False
         defaults = {"temp_directory": str(Path(tempfile.gettempdir()) / "metaxy-spill")}
-        self._settings = {**defaults, **settings}
         self._staged: set[str] = set()
-        self._connection: duckdb.DuckDBPyConnection | None = INSTANCES.take(self._settings)
+        self._instance = instance({**defaults, **settings})
+        self._connection: duckdb.DuckDBPyConnection | None = self._instance.connection
 
     def use_hash(self, algorithm: str) -> None:
         """Compute versions with another algorithm; a transaction that fails leaves it so."""
@@ -64,15 +70,9 @@ class DuckDBMemory:
             if connection is None:
                 return
             if self._is_busy:  # in the middle of a call
-                connection.close()
+                self._instance.abandon()
                 return
-            INSTANCES.give_back(
-                self._settings,
-                connection,
-                tables=self._kept,
-                frames=self._staged,
-                catalogs=self.catalogs,
-            )
+            self._instance.give_back(tables=self._kept, frames=self._staged, catalogs=self.catalogs)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -156,7 +156,8 @@ class DuckDBMemory:
 
     def kept_name(self, name: str) -> str:
         """A free name for a kept table; names are used again so that their SQL is too."""
-        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        begin = f"{name}_{self._instance.label}"
+        numbered = (f"{begin}{number}" for number in itertools.count(1))
         free = next(each for each in numbered if each not in self._kept)
         self._kept.add(free)
         return free

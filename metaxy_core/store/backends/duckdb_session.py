@@ -29,6 +29,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text in single quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class Keeper(Protocol):
     """What a session needs of the backend that opened it."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
 from metaxy_core.store.backends.postgres_functions import FUNCTIONS, TEMPORARY
+from metaxy_core.store.backends.postgres_lock import LockHeld, advisory_lock
 from metaxy_core.store.backends.postgres_types import encoding
 from metaxy_core.store.backends.refusals import locked
 from metaxy_core.store.backends.sql.backend import SqlBackend
@@ -108,7 +109,7 @@ class PostgresBackend(SqlBackend):
         )
         self._text = text
         self._schema = schema
-        self._lock = f"hashtextextended({literal(f'metaxy {schema}')}, 0)"
+        self._lock = lock_of(schema)
 
     def connect(self) -> CatalogConnection:
         """Begin a session.
@@ -146,28 +147,13 @@ class PostgresBackend(SqlBackend):
                     connection.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def _locked(self, *, wait: bool) -> Iterator[None]:
-        connection = self.connection
-        patience = round(self.lock_timeout * 1_000) if wait else 0
-        if patience:
-            connection.execute(f"SET lock_timeout = {patience}")
-            try:
-                connection.query(f"SELECT pg_advisory_lock({self._lock})::text")
-            except Exception as error:
-                raise self.translated(error) from error
-            finally:
-                with suppress(Exception):
-                    connection.execute("SET lock_timeout = 0")
-        else:
-            found = connection.query(f"SELECT pg_try_advisory_lock({self._lock}) AS is_ours")
-            if not found["is_ours"][0].as_py():
-                raise locked(ENGINE, self.address, 0, RuntimeError("another session writes"))
-        try:
-            yield
-        finally:
-            with suppress(Exception):
-                connection.query(f"SELECT pg_advisory_unlock({self._lock})")
+    def _locked(self, *, wait: bool) -> AbstractContextManager[None]:
+        return advisory_lock(
+            self.connection,
+            self._lock,
+            seconds=self.lock_timeout if wait else 0.0,
+            translated=self.translated,
+        )
 
     def _make_schema(self) -> None:
         """Make the schema, which not everybody may do where it is there already."""
@@ -184,6 +170,8 @@ class PostgresBackend(SqlBackend):
 
     def translated(self, error: Exception) -> Exception:
         """What PostgreSQL says, in our words."""
+        if isinstance(error, LockHeld):
+            return locked(ENGINE, self.address, 0, error)
         state = getattr(error, "sqlstate", None) or ""
         said = self._said(error)
         if state == _NOT_AVAILABLE:
@@ -199,6 +187,11 @@ class PostgresBackend(SqlBackend):
             self._opened = None
             return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
         return error
+
+
+def lock_of(schema: str) -> str:
+    """The advisory lock of the writers of a schema, in SQL."""
+    return f"hashtextextended({literal(f'metaxy {schema}')}, 0)"
 
 
 def identifier(name: str) -> str:

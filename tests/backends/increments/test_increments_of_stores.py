@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -13,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 import metaxy_core as mx
-from tests.servers import postgres_in
+from tests.backends.conftest import EVERY
 
 from .beginnings import lived_in
 from .test_increments_property import RANDOMS, SETTINGS
@@ -21,16 +19,27 @@ from .world import Opened
 
 _numbers = itertools.count()
 
-STORES: Final[dict[str, Callable[[Path], Opened]]] = {
-    "sqlite": lambda _: lambda *below: mx.SQLiteMetadataStore(":memory:", fallback=below),
-    "postgres": lambda folder: lambda *below: postgres_in(folder / str(next(_numbers)), *below),
+STORES: Final = {
+    kind.name: kind for kind in EVERY if not kind.name.startswith(("duckdb", "memory"))
 }
+QUICK: Final = ("sqlite", "postgres")
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=[] if kind in QUICK else [pytest.mark.slow]) for kind in STORES
+    ]
+)
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Opens an empty store of each kind."""
-    return STORES[request.param](tmp_path_factory.mktemp("stores"))
+    folder = tmp_path_factory.mktemp("stores")
+
+    def open_store(*below: mx.MetadataStore) -> mx.MetadataStore:
+        place = folder / str(next(_numbers))
+        place.mkdir()
+        return STORES[request.param].opened_at(place, *below)
+
+    return open_store
 
 
 @settings(max_examples=3, **SETTINGS)

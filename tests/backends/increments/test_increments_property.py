@@ -18,7 +18,7 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print
 
 
 @pytest.mark.parametrize("part", range(1))
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=40, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_every_increment_equals_the_oracle(part: int, shape: int, random: Random) -> None:
     with lived(100 * part + shape, random) as world:
@@ -46,7 +46,7 @@ def test_once_all_work_is_done_nothing_comes_back(part: int, shape: int, random:
         world.check_records()
 
 
-@settings(max_examples=10, **SETTINGS)
+@settings(max_examples=6, **SETTINGS)
 @given(shape=SHAPES, random=RANDOMS)
 def test_resolving_twice_gives_the_same(shape: int, random: Random) -> None:
     with lived(1000 + shape, random) as world:

@@ -41,7 +41,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
         yield open_store
 
 
-@pytest.fixture(params=["target.duckdb", "target.sqlite"])
+@pytest.fixture(params=["target.duckdb", pytest.param("target.sqlite", marks=pytest.mark.slow)])
 def target(request: pytest.FixtureRequest, opened: Opened) -> mx.MetadataStore:
     return opened(request.param)
 

@@ -73,6 +73,7 @@ class PinnedSession(SqlSnapshot):
                 return gone
             self._clone(table)
         self._run(self._tables.delete, self._at(table), same)
+        self._count_own(table, pin.at)
         return gone
 
     def index(self, table: str, columns: Sequence[str]) -> None:
@@ -102,16 +103,26 @@ class PinnedSession(SqlSnapshot):
 
     def _insert(self, table: str, columns: ibis.Schema, sql: str) -> int:
         state, write = self._state, self._dialect.quoted(WRITE)
-        if state.tables[table].at not in state.made:
-            state.has_inserted = True
+        at = state.tables[table].at
+        before = state.own.setdefault(at, 0)
         names = [*map(self._dialect.quoted, columns), write]
         rows = f"SELECT *, {state.write} AS {write} FROM ({self._typed(table, sql, columns)}) AS r"  # noqa: S608
         if self._tables.tells_rows:
-            return self._run(self._tables.insert, self._at(table), names, rows)
-        count = f"SELECT count(*) AS n FROM {self._at(table)} WHERE {write} = {state.write}"  # noqa: S608
-        before = self._backend.fetch(count)["n"][0].as_py()
+            inserted = self._run(self._tables.insert, self._at(table), names, rows)
+            state.own[at] = before + inserted
+            return inserted
         self._run(self._tables.insert, self._at(table), names, rows)
-        return int(self._backend.fetch(count)["n"][0].as_py() - before)
+        self._count_own(table, at)
+        return state.own[at] - before
+
+    def _count_own(self, table: str, before: str) -> None:
+        """Count the rows of this session in a table, if some were where its rows were before."""
+        state, write = self._state, self._dialect.quoted(WRITE)
+        if before in state.own:
+            found = self._backend.fetch(
+                f"SELECT count(*) AS n FROM {self._at(table)} WHERE {write} = {state.write}"  # noqa: S608 - quoted
+            )
+            state.own[state.tables[table].at] = int(found["n"][0].as_py())
 
     def _copy_others(self, table: str, condition: str) -> None:
         """Another table in the place of one, with the rows for which a condition does not hold."""
@@ -125,6 +136,7 @@ class PinnedSession(SqlSnapshot):
             f"WHERE {seen} AND NOT coalesce({condition}, FALSE)"
         )
         self._run(self._tables.insert, self._at(table), names, rows)
+        self._count_own(table, pin.at)
 
     def _clone(self, table: str) -> None:
         """A copy in the place of a table, which may be changed."""
@@ -132,6 +144,7 @@ class PinnedSession(SqlSnapshot):
         at = self._new(table)
         self._tables.clone(old, self._pinned.at(at))
         self._state.tables[table] = replace(pin, at=at)
+        self._count_own(table, pin.at)
 
     def _pin(
         self,

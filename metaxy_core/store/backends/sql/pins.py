@@ -58,7 +58,7 @@ class State:
         write: the number of the writer that this session is; None for one that only reads.
         made: tables of the database that this session has made.
         replaced: those whose place another one has taken.
-        has_inserted: whether there are rows in tables that it has not made.
+        own: how many rows of this session there are in tables of the database, where known.
     """
 
     tables: dict[str, Pin]
@@ -67,7 +67,12 @@ class State:
     write: int | None = None
     made: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
-    has_inserted: bool = False
+    own: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_inserted(self) -> bool:
+        """Whether there may be rows of this session in tables that it has not made."""
+        return not self.own.keys() <= set(self.made)
 
     @classmethod
     def from_head(cls, head: Head | None) -> State:

@@ -144,7 +144,9 @@ def test_what_was_appended_and_removed_in_one_change_is_counted(backend):
         assert transaction.remove("a", staged, ["x"]) == 2
         assert put(backend, transaction, "a", x=[4, 5]) == 2
         assert transaction.remove("a", staged, ["x"]) == 0
-    assert values(backend, "a") == [3, 4, 5]
+        assert put(backend, transaction, "a", x=[6], y=["text"]) == 1
+        assert put(backend, transaction, "a", x=[7, 8]) == 2
+    assert values(backend, "a") == [3, 4, 5, 6, 7, 8]
 
 
 def test_a_writer_that_is_late_changes_nothing_that_is_read(backend, again, monkeypatch):

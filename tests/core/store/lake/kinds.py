@@ -1,4 +1,4 @@
-"""The lake stores by name, and ClickHouse, which is pinned by heads as they are."""
+"""The lake stores, by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import metaxy_core as mx
-
-CLICKHOUSE = "clickhouse"
 
 KINDS = {
     "delta": mx.DeltaMetadataStore,
@@ -18,8 +16,4 @@ KINDS = {
 
 def opened(kind: str, path: Path | str, **options: Any) -> mx.MetadataStore:
     """A store; few records need one thread."""
-    if kind == CLICKHOUSE:
-        from tests.servers import clickhouse_in
-
-        return clickhouse_in(Path(path), **options)
     return KINDS[kind](path, settings={"threads": 1}, **options)

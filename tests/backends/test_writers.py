@@ -1,3 +1,5 @@
+"""Processes that write to one store at once, and processes that are killed while they do."""
+
 from __future__ import annotations
 
 import subprocess
@@ -11,13 +13,22 @@ import polars as pl
 import pytest
 
 import metaxy_core as mx
-from tests.core.store.lake.kinds import CLICKHOUSE, KINDS, opened
 
-FOLDER = Path(__file__).parent
-SHORTER_THAN_THE_LEASE = 15  # that of a process that is known to be dead is not waited for
+from .conftest import EVERY, Store
+
+WRITER = Path(__file__).with_name("pair_writer.py")
+SHORTER_THAN_A_LEASE = 15  # that of a process that is known to be dead is not waited for
 KILLS = 20
-WRITES = 12
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(
+    params=[kind for kind in EVERY if "processes" in kind.capabilities],
+    ids=lambda kind: kind.name,
+)
+def kind(request: pytest.FixtureRequest) -> Store:
+    """Each kind of store that several processes may write to."""
+    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +45,15 @@ def features(graph: mx.FeatureGraph) -> dict[str, type[mx.Feature]]:
     return {"video": Video, "label": Label, "crop": Crop}
 
 
-def started(kind: str, path: Path, name: str, writes: int) -> subprocess.Popen[str]:
-    """A writer that is ready to begin; a server that its store needs is there before."""
-    opened(kind, path).close()
-    command = [sys.executable, str(FOLDER / "lake_writer.py"), kind, str(path), name, str(writes)]
+@pytest.fixture(autouse=True)
+def _server(kind: Store, tmp_path: Path) -> None:
+    """A server that a store needs is there before the processes, which find it then."""
+    kind.opened_at(tmp_path).close()
+
+
+def started(kind: Store, folder: Path, name: str, writes: int) -> subprocess.Popen[str]:
+    """A writer that is ready to begin."""
+    command = [sys.executable, str(WRITER), kind.name, str(folder), name, str(writes)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **pipes)
 
@@ -48,6 +64,10 @@ def begin(writers: list[subprocess.Popen[str]]) -> None:
     for writer in writers:
         writer.stdin.write("\n")
         writer.stdin.flush()
+
+
+def ids(store: mx.MetadataStore, feature: str) -> set[str]:
+    return set(store.read(feature).to_polars()["id"])
 
 
 def written(store: mx.MetadataStore) -> set[str]:
@@ -70,6 +90,17 @@ def written(store: mx.MetadataStore) -> set[str]:
     return whole
 
 
+def look(store: mx.MetadataStore) -> int:
+    """What a reader sees while others write: whole commits, and no record that is missed."""
+    histories = store.histories("video", "label").values()
+    assert len({history.commits for history in histories}) == 1
+    before = store.read("video").to_polars()
+    assert all(size == 3 for size in before.group_by("metaxy_commit").len()["len"])
+    missing = set(store.resolve_update("crop").new["id"])
+    assert set(before["id"]) <= missing | ids(store, "crop")
+    return before.height
+
+
 def check(store: mx.MetadataStore) -> None:
     """What was computed has one row for each record, and the rest can be computed."""
     for feature in ("video", "label", "crop"):
@@ -85,38 +116,41 @@ def check(store: mx.MetadataStore) -> None:
     assert len(set(videos)) == len(videos)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, CLICKHOUSE])
 def test_a_write_that_is_killed_is_whole_or_absent(kind, tmp_path):
-    path, random, said = tmp_path / "store", Random(KILLS), set()
-    writer = started(kind, path, "w0", 1000)
+    random, said = Random(KILLS), set()
+    writer = started(kind, tmp_path, "w0", 1000)
     for number in range(KILLS):
         begin([writer])
-        following = started(kind, path, f"w{number + 1}", 1000)
+        following = started(kind, tmp_path, f"w{number + 1}", 1000)
         time.sleep(random.uniform(0.05, 1.5) + 0.5 * (number == 0))
         writer.kill()
         said |= set(writer.communicate()[0].split())
-        with opened(kind, path, lock_timeout=SHORTER_THAN_THE_LEASE) as store:
+        with kind.opened_at(tmp_path, lock_timeout=SHORTER_THAN_A_LEASE) as store:
             found = written(store)
             assert said <= found, "a write that was said to be made is gone"
             assert len(found - said) <= number + 1, "a write was made twice"
-            frame = {"id": ["x"], "metaxy_provenance_by_field": [{"default": str(number)}]}
-            store.write("label", pl.DataFrame(frame).with_columns(id=pl.lit(f"x{number}")))
+            frame = {"id": [f"x{number}"], "metaxy_provenance_by_field": [{"default": "a"}]}
+            store.write("label", pl.DataFrame(frame))
             store.delete("label", pl.DataFrame({"id": [f"x{number}"]}), hard=True)
         writer = following
     writer.kill()
     writer.communicate()
-    with opened(kind, path) as store:
+    with kind.opened_at(tmp_path) as store:
         check(store)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, CLICKHOUSE])
-def test_processes_lose_nothing_and_write_nothing_twice(kind, tmp_path):
-    path = tmp_path / "store"
-    writers = [started(kind, path, f"w{number}", WRITES) for number in range(4)]
+@pytest.mark.parametrize("writes", [50])
+def test_processes_lose_nothing_and_write_nothing_twice(kind, tmp_path, writes):
+    writers = [started(kind, tmp_path, f"w{number}", writes) for number in range(4)]
     begin(writers)
+    seen = []
+    with kind.opened_at(tmp_path, lock_timeout=120) as store:
+        while any(writer.poll() is None for writer in writers):
+            seen.append(look(store))
     said = [writer.communicate(timeout=300)[0].split() for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4
-    with opened(kind, path) as store:
+    assert seen == sorted(seen)
+    with kind.opened_at(tmp_path) as store:
         assert written(store) == {each for one in said for each in one}
-        assert len(written(store)) == 4 * WRITES
+        assert len(written(store)) == 4 * writes
         check(store)

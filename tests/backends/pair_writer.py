@@ -1,22 +1,23 @@
-"""A process that writes to a lake store, beside others that do the same, or until it is killed.
+"""A process that writes to a store of the suite, beside others or until it is killed.
 
-Arguments: the kind of store, its path, what ids begin with, and the number of writes. Each write is
-one commit of three records in each of two features, and is said once it was made; between two of
-them records are resolved and processed. It begins once a line is put in.
+Arguments: the store's name, its folder, what ids begin with, and the number of writes. Each
+write is one commit of three records in each of two features, and is said once it was made; between
+two of them records are resolved and processed. It begins once a line is put in.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import polars as pl
 
 import metaxy_core as mx
 
 
-def main(kind: str, path: str, name: str, writes: int) -> None:
+def main(kind: str, folder: str, name: str, writes: int) -> None:
     """Write commit after commit."""
-    from kinds import opened  # the folder of a script is where Python looks first
+    from conftest import EVERY  # the folder of a script is where Python looks first
 
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
         pass
@@ -27,7 +28,8 @@ def main(kind: str, path: str, name: str, writes: int) -> None:
     class Crop(mx.Feature, spec=mx.FeatureSpec(key="crop", id_columns=["id"], deps=[Video])):
         pass
 
-    with opened(kind, path, lock_timeout=120) as store:
+    (found,) = (store for store in EVERY if store.name == kind)
+    with found.opened_at(Path(folder), lock_timeout=120) as store:
         store.history(Video)  # what takes time once is done
         sys.stdout.write("ready\n")
         sys.stdout.flush()
