@@ -55,14 +55,17 @@ class HeadTables:
         return None if self._found(number) is None else self._texts.pop(number)
 
     def after(self, number: int) -> list[Entry]:
-        """The heads beyond a number; a listing may be a moment old, and is looked beyond."""
+        """The heads beyond a number.
+
+        Where the next one is there, a few are looked for one by one; else, and where there are
+        more, the dataset is listed. A listing may be a moment old, and is looked beyond.
+        """
         self._texts.clear()
         found = self._next(number) if number >= 0 else []
-        if number >= 0 and len(found) < _LOOKS:
+        if 0 < len(found) < _LOOKS:
             return found
-        listed = self._listed(number)
-        newest = max([number, *(entry.number for entry in listed)])
-        return listed + self._next(newest) if listed or newest >= 0 else []
+        known = {entry.number: entry for entry in (*self._listed(number), *found)}
+        return [*known.values(), *(self._next(max(known)) if known else ())]
 
     def delete(self, number: int) -> None:
         """Remove a head."""

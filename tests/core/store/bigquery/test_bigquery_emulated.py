@@ -94,6 +94,17 @@ def test_who_was_overtaken_is_refused(heads: HeadTables) -> None:
         slow.commit(begun, {})
 
 
+def test_who_was_overtaken_so_long_ago_that_its_head_is_gone_is_refused(heads: HeadTables) -> None:
+    slow, quick = Heads(heads, "here", lease=0.0), Heads(heads, "here", lease=0.0)
+    begun = slow.begin(0.0)
+    for _ in range(4):
+        quick.commit(quick.begin(0.0), {})
+    for number in range(1, 7):
+        heads.delete(number)
+    with pytest.raises(WriteOvertaken):
+        slow.commit(begun, {})
+
+
 # ------------------------------------------------------------------ the dataset
 
 
