@@ -1,7 +1,7 @@
 """Runs the emulator of BigQuery until nobody needs it; a script for a Python that has it.
 
-Argument: a folder; ``users`` in it has a file for each process that uses the emulator, and ``port``
-is written when it answers.
+Arguments: a folder, in which ``port`` is written when it answers, and one that has a file for each
+process that uses the emulator.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, users: Path) -> None:
     """Serve."""
     sys.setrecursionlimit(20_000)  # it walks the trees of statements
     threading.stack_size(512 * 1024 * 1024)
@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     threading.Thread(target=_announce, args=(folder, port), daemon=True).start()
-    threading.Thread(target=_end_unused, args=(folder / "users",), daemon=True).start()
+    threading.Thread(target=_end_unused, args=(users,), daemon=True).start()
     from bqemulator.cli import main as serve
 
     serve(["start", "--rest-port", str(port), "--grpc-port", "0", "--ephemeral"])
@@ -57,4 +57,4 @@ def _end_unused(users: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -41,12 +41,14 @@ def bigquery_endpoint() -> str:
     if _ENDPOINT in os.environ:
         return os.environ[_ENDPOINT]
     folder = run_folder() / "bigquery"
-    users, port = folder / "users", folder / "port"
-    users.mkdir(parents=True, exist_ok=True)
+    users, port = run_folder() / "bigquery.users", folder / "port"
+    folder.mkdir(exist_ok=True)
+    users.mkdir(exist_ok=True)
     (users / str(os.getpid())).touch()
     with suppress(FileExistsError):
         (folder / "started").touch(exist_ok=False)  # by one process of the run
-        command = [str(_python()), str(_HERE / "bigquery_emulator.py"), str(folder)]
+        command = [str(_python()), str(_HERE / "bigquery_emulator.py")]
+        command += [str(folder), str(users)]
         with (folder / "log").open("w") as log:
             subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
     deadline = time.monotonic() + 120
