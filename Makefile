@@ -25,7 +25,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak lint bench bench-peers bench-report docs screenshots dev clean
+.PHONY: help demo test test-all bigquery-emulator soak lint bench bench-peers bench-report docs screenshots dev clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,8 @@ test: $(INSTALLED) ## Run the tests and the examples in docstrings and docs
 
 test-all: $(INSTALLED) ## The same with the slow tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow" $(ARGS)
+
+bigquery-emulator: .venv-bigquery/.installed ## Install the emulator for which test-all has tests
 
 soak: $(INSTALLED) ## Try random graphs and histories for MINUTES
 	$(BIN)/python -m tests.backends.increments.soak $(MINUTES)
@@ -72,7 +74,7 @@ dev: $(INSTALLED) ## Serve the example in Dagster's UI, with its sensors on
 	@$(BIN)/python -m example_project.library make
 	DAGSTER_HOME="$(DAGSTER_HOME)" $(BIN)/dagster dev -w workspace.yaml --port $(PORT)
 
-clean: ## Remove what the targets made, but for .venv and .venv-peers
+clean: ## Remove what the targets made, but for .venv, .venv-bigquery and .venv-peers
 	rm -rf site dist demo demo-report.json .benchmarks .hypothesis
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -path './.venv*' -prune -o -type d -name __pycache__ -exec rm -rf {} +
@@ -100,6 +102,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	printf '%s\n' "$$sources" > $@
 
 # Each peer has the versions that it runs with, so that our constraints do not hold there.
+.venv-bigquery/.installed: tests/bigquery_emulator.txt | $(INSTALLED)
+	$(BIN)/python -m venv --clear .venv-bigquery
+	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT \
+		.venv-bigquery/bin/python -m pip install -qq --requirement $<
+	@touch $@
+
 .venv-peers/%/.installed: benchmarks/peers/%.txt | $(INSTALLED)
 	$(BIN)/python -m venv --clear .venv-peers/$*
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT \

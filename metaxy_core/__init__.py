@@ -19,6 +19,7 @@ from metaxy_core.specs.mapping import FieldsMapping
 
 if TYPE_CHECKING:
     from metaxy_core.config import Config, init
+    from metaxy_core.store.backends.bigquery import BigQueryMetadataStore
     from metaxy_core.store.backends.clickhouse import ClickHouseMetadataStore
     from metaxy_core.store.backends.delta import DeltaMetadataStore
     from metaxy_core.store.backends.duckdb import DuckDBMetadataStore
@@ -69,6 +70,7 @@ _LAZY = {
     "Lineage": "metaxy_core.store.lineage",
     "Migration": "metaxy_core.store.migrating",
     "Rebase": "metaxy_core.store.rebasing",
+    "BigQueryMetadataStore": "metaxy_core.store.backends.bigquery",
     "ClickHouseMetadataStore": "metaxy_core.store.backends.clickhouse",
     "DeltaMetadataStore": "metaxy_core.store.backends.delta",
     "DuckDBMetadataStore": "metaxy_core.store.backends.duckdb",
@@ -82,6 +84,7 @@ _LAZY = {
 __all__ = [
     "BaseFeature",
     "Batch",
+    "BigQueryMetadataStore",
     "Bucket",
     "Claim",
     "ClickHouseMetadataStore",

@@ -35,10 +35,11 @@ def run_folder() -> Path:
 
 def _tidy(folder: Path) -> None:
     """Remove what is left once the last process that used a server has removed its data."""
-    with suppress(OSError):
-        (folder / "clickhouse.users" / str(os.getpid())).unlink()
-    if (folder / "clickhouse.users").exists() and any((folder / "clickhouse.users").iterdir()):
-        return
+    for users in folder.glob("*.users"):
+        with suppress(OSError):
+            (users / str(os.getpid())).unlink()
+        if any(users.iterdir()):
+            return
     if not (folder / "postgres").exists():
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from metaxy_core.store.base import MetadataStore
 
 TypeName = Literal[
-    "duckdb", "sqlite", "postgres", "clickhouse", "delta", "iceberg", "lance", "ducklake"
+    "duckdb",
+    "sqlite",
+    "postgres",
+    "clickhouse",
+    "bigquery",
+    "delta",
+    "iceberg",
+    "lance",
+    "ducklake",
 ]
 
 
@@ -31,7 +39,7 @@ class StoreType:
 
     module: str
     store: str
-    place: Literal["path", "dsn", "catalog"]
+    place: Literal["path", "dsn", "catalog", "project"]
     options: tuple[str, ...] = ()
     extra: str | None = None
     needs: tuple[str, ...] = ()
@@ -77,6 +85,13 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
         "dsn",
         ("engine", "parameters", "settings"),
         extra="clickhouse",
+    ),
+    "bigquery": StoreType(
+        f"{_BACKENDS}.bigquery",
+        "BigQueryMetadataStore",
+        "project",
+        ("dataset", "location", "credentials", "maximum_bytes_billed", "parameters"),
+        extra="bigquery",
     ),
     "delta": StoreType(f"{_BACKENDS}.delta", "DeltaMetadataStore", "path", _LAKE, "delta"),
     "iceberg": StoreType(f"{_BACKENDS}.iceberg", "IcebergMetadataStore", "path", _LAKE, "iceberg"),

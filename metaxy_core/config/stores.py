@@ -34,6 +34,11 @@ _OPTIONS: Final = (
     "data_path",
     "schema",
     "engine",
+    "project",
+    "dataset",
+    "location",
+    "credentials",
+    "maximum_bytes_billed",
     "parameters",
     "settings",
     "storage_options",
@@ -47,8 +52,8 @@ class StoreConfig(BaseModel):
     """One store.
 
     Attributes:
-        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``, ``delta``,
-            ``iceberg``, ``lance`` or ``ducklake``.
+        type: the kind of store: ``duckdb``, ``sqlite``, ``postgres``, ``clickhouse``,
+            ``bigquery``, ``delta``, ``iceberg``, ``lance`` or ``ducklake``.
         path: the file of a DuckDB or SQLite store, or ``:memory:``; the folder of a Delta, Iceberg
             or Lance store, or its URL in a bucket. It is relative to the folder of metaxy.toml.
         dsn: where a PostgreSQL database is, such as ``postgresql://user@host:5432/database``, or
@@ -59,6 +64,11 @@ class StoreConfig(BaseModel):
         db_schema: the schema that holds a PostgreSQL store, or the catalog of a DuckLake store in
             PostgreSQL; ``schema`` in the file.
         engine: of the tables of a ClickHouse store, such as ``ReplicatedMergeTree``.
+        project: the project of a BigQuery store, which is billed.
+        dataset: the dataset of a BigQuery store; ``metaxy`` where none is given.
+        location: where that dataset is, or is made, such as ``EU``.
+        credentials: path of a key file for BigQuery; without, what the environment has.
+        maximum_bytes_billed: a query on BigQuery that would be billed for more is refused.
         parameters: further parameters of a connection, such as ``sslmode = "verify-full"``.
         storage_options: how to reach a bucket; values are never printed.
         read_only: refuse writes.
@@ -83,6 +93,11 @@ class StoreConfig(BaseModel):
     data_path: str | None = None
     db_schema: str | None = Field(default=None, alias="schema")
     engine: str | None = None
+    project: str | None = None
+    dataset: str | None = None
+    location: str | None = None
+    credentials: str | None = None
+    maximum_bytes_billed: int | None = Field(default=None, gt=0)
     parameters: Values = Field(default_factory=dict, repr=False)
     storage_options: dict[str, str] = Field(default_factory=dict, repr=False)
     read_only: bool = False
@@ -172,6 +187,8 @@ class StoreConfig(BaseModel):
         """
         if self.dsn is not None:
             return from_environment(self.dsn.get_secret_value(), f"{setting}.dsn")
+        if self.project is not None:
+            return from_environment(self.project, f"{setting}.project")
         if self.catalog is not None:
             catalog = from_environment(self.catalog.get_secret_value(), f"{setting}.catalog")
             prefix = _PREFIX.match(catalog)

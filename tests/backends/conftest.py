@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import metaxy_core as mx
+from metaxy_core.store.backends.bigquery import CAPABILITIES as BIGQUERY
 from metaxy_core.store.backends.capabilities import IN_FILE
 from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
@@ -19,10 +20,13 @@ from metaxy_core.store.backends.iceberg import CAPABILITIES as ICEBERG
 from metaxy_core.store.backends.lance import CAPABILITIES as LANCE
 from metaxy_core.store.backends.postgres import CAPABILITIES as POSTGRES
 from metaxy_core.store.backends.sqlite import IN_FILE as SQLITE
+from tests.bigquery_service import bigquery_in, missing_emulator
 from tests.core.store.ducklake.kinds import opened as opened_ducklake
 from tests.servers import clickhouse_in, postgres_in
 
 if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
     from tests.conftest import Project
 
 Opened = Callable[[], mx.MetadataStore]
@@ -41,12 +45,31 @@ class Store:
             the store.
         repeats: the engine's expressions run in another store already, so that it is for slow runs
             only; what a store keeps, and random histories, are tested in every run.
+        emulated: a stand-in runs in the place of a service, far slower, and for slow runs only.
+        missing: what has to be installed for it to run here; empty where nothing is missing.
     """
 
     name: str
     opened_at: Callable[..., mx.MetadataStore]
     capabilities: frozenset[str] = frozenset()
     repeats: bool = False
+    emulated: bool = False
+    missing: str = ""
+
+    def param(self, *, repeats: bool) -> ParameterSet:
+        """The store for a fixture.
+
+        Args:
+            repeats: whether the test repeats in it what was tested in another one.
+        """
+        marks = []
+        if (repeats and self.repeats) or self.emulated:
+            marks.append(pytest.mark.slow)
+        if self.emulated:
+            marks.append(pytest.mark.emulated)
+        if self.missing:
+            marks.append(pytest.mark.skip(reason=self.missing))
+        return pytest.param(self, marks=marks, id=self.name)
 
 
 QUICK = {"threads": 1}  # more of them cost more than they bring with few records
@@ -77,6 +100,14 @@ STORES = [
     ),
     Store("postgres", postgres_in, POSTGRES.names, repeats=True),
     Store("clickhouse", clickhouse_in, CLICKHOUSE.names, repeats=True),
+    Store(
+        "bigquery",
+        bigquery_in,
+        BIGQUERY.names,
+        repeats=True,
+        emulated=True,
+        missing=missing_emulator(),
+    ),
     Store(
         "memory",
         lambda folder, *below, **options: mx.DuckDBMetadataStore(
@@ -120,12 +151,7 @@ CATALOGS = [
 EVERY = [*STORES, *CATALOGS]
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(kind, marks=[pytest.mark.slow] if kind.repeats else []) for kind in STORES
-    ],
-    ids=lambda kind: kind.name,
-)
+@pytest.fixture(params=[kind.param(repeats=True) for kind in STORES])
 def kind(request: pytest.FixtureRequest) -> Store:
     """The kind of store of this run; skips where it lacks what the test needs."""
     needed = {name for mark in request.node.iter_markers("needs") for name in mark.args}

@@ -449,7 +449,7 @@ def test_processes_that_change_process_and_break_off_at_once_lose_nothing(
     commands = [[sys.executable, PEER, kind.name, tmp_path, str(seed)] for seed in range(3)]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
     for peer in started:
-        assert peer.communicate(timeout=120)[1] == ""
+        assert peer.communicate(timeout=600)[1] == ""
         assert peer.returncode == -9
     found = opened().resolve_update(copy)
     lose(project.store, SETTLED, "feature", "copy")

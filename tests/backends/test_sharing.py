@@ -32,7 +32,7 @@ def test_two_processes_that_write_at_once_wait_their_turn(
     ]
     told = []
     for writer in started:
-        said, complaints = writer.communicate(timeout=60)
+        said, complaints = writer.communicate(timeout=300)
         assert complaints == ""
         told += [int(line) for line in said.split()]
 

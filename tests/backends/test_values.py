@@ -63,7 +63,7 @@ def features() -> Features:
     return Sample, Copy
 
 
-@pytest.fixture(params=EVERY, ids=lambda kind: kind.name)
+@pytest.fixture(params=[kind.param(repeats=False) for kind in EVERY])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A store of each kind, in every run: what it keeps is what nothing else shows."""
     with request.param.opened_at(tmp_path) as store:

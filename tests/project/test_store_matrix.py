@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from metaxy_core.store.backends.bigquery import CAPABILITIES as BIGQUERY
 from metaxy_core.store.backends.capabilities import IN_FILE, Capabilities
 from metaxy_core.store.backends.clickhouse import CAPABILITIES as CLICKHOUSE
 from metaxy_core.store.backends.delta import CAPABILITIES as DELTA
@@ -20,6 +21,7 @@ KINDS: dict[str, Capabilities] = {
     "sqlite": SQLITE,
     "postgres": POSTGRES,
     "clickhouse": CLICKHOUSE,
+    "bigquery": BIGQUERY,
     "delta": DELTA,
     "iceberg": ICEBERG,
     "lance": LANCE,

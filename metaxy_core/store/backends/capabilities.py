@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from metaxy_core.engine.hashing import MD5, XXH64
 
-Pruning = Literal["index", "zone maps", "files", "none"]
+Pruning = Literal["index", "zone maps", "files", "partitions", "none"]
 """How rows of a few commits, or of a few ids, are found without reading the whole table."""
 
 Atomic = Literal["transaction", "pinned versions"]

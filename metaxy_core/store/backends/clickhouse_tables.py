@@ -29,6 +29,8 @@ class ClickHouseTables:
         engine: of the tables, in words of ``CREATE TABLE``.
     """
 
+    tells_rows = False
+
     def __init__(
         self, connection: Callable[[], ClickHouseConnection], database: str, engine: str
     ) -> None:
@@ -71,9 +73,10 @@ class ClickHouseTables:
             self._execute(f"ALTER TABLE {name} ADD INDEX IF NOT EXISTS {_index(column)}")
             self._execute(f"ALTER TABLE {name} MATERIALIZE INDEX {_index(column).split()[0]}")
 
-    def insert(self, name: str, columns: Sequence[str], sql: str) -> None:
-        """Insert the rows of a query."""
+    def insert(self, name: str, columns: Sequence[str], sql: str) -> int:
+        """Insert the rows of a query; the server does not tell how many it inserted."""
         self._execute(f"INSERT INTO {name} ({', '.join(columns)}) {sql}")
+        return 0
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""

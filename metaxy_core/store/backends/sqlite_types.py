@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from metaxy_core.store.backends.sql.encoding import Encoding, as_json, cast, counting
+from metaxy_core.store.backends.sql.encoding import (
+    Encoding,
+    as_json,
+    as_text,
+    cast,
+    counting,
+)
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -25,7 +31,7 @@ def encoding(kind: dt.DataType) -> Encoding | None:
     if kind.is_floating():
         return _float(kind)
     if kind.is_decimal():
-        return _decimal(kind)
+        return as_text(kind)
     if kind.is_date():
         return _date()
     if kind.is_timestamp() and (kind.scale is None or kind.scale <= _MICROSECONDS):
@@ -59,11 +65,6 @@ def bound(values: pa.Array) -> list[Any]:
     if not pa.types.is_floating(values.type):
         return found
     return ["NaN" if v is not None and math.isnan(v) else v for v in found]
-
-
-def _decimal(kind: dt.DataType) -> Encoding:
-    back = kind.to_pyarrow()
-    return Encoding("string", lambda v: v.cast(pa.string()), lambda v: cast(v, back))
 
 
 def _date() -> Encoding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _DIGITS: Final = 12
+_NO_LETTERS: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Dialect:
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
         variant: what else compiled statements depend on.
         compares_kept: whether filters compare encoded values as they are kept.
+        names: what the names of tables and columns have to look like; None for anything.
     """
 
     name: str
@@ -52,14 +55,17 @@ class Dialect:
     is_shallow: bool = False
     variant: str = ""
     compares_kept: bool = False
+    names: re.Pattern[str] | None = None
 
     # ------------------------------------------------------------------ names
 
     def short(self, name: str) -> str:
-        """A name that the database can have; a long one ends with a hash of the whole."""
-        if len(name.encode()) <= self.longest_name:
+        """A name that the database can have; one that is another ends with a hash of the whole."""
+        is_plain = self.names is None or self.names.fullmatch(name)
+        if is_plain and len(name.encode()) <= self.longest_name:
             return name
-        kept = name.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
+        said = name if is_plain else f"_{_NO_LETTERS.sub('_', name)}"
+        kept = said.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
         return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"
 
     def quoted(self, name: str) -> str:

@@ -53,6 +53,12 @@ def counting(wanted: dt.DataType) -> Encoding:
     return Encoding("int64", encode, lambda values: values.cast(pa.int64()).cast(back))
 
 
+def as_text(wanted: dt.DataType) -> Encoding:
+    """Values as their text in Arrow, which reads it back."""
+    back = wanted.to_pyarrow()
+    return Encoding("string", lambda v: v.cast(pa.string()), lambda v: cast(v, back))
+
+
 def as_json(wanted: dt.DataType) -> Encoding:
     """Nested values, and what else there is no type for, as text in JSON."""
     kind = wanted.to_pyarrow()

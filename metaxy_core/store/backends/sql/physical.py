@@ -7,7 +7,13 @@ from typing import Protocol
 
 
 class PhysicalTables(Protocol):
-    """The tables of a database; names, columns and types are as SQL has them, quoted."""
+    """The tables of a database; names, columns and types are as SQL has them, quoted.
+
+    Attributes:
+        tells_rows: whether ``insert`` knows how many rows there were.
+    """
+
+    tells_rows: bool
 
     def create(
         self, name: str, columns: Mapping[str, str], indexes: Sequence[Sequence[str]]
@@ -32,8 +38,8 @@ class PhysicalTables(Protocol):
     def index(self, name: str, columns: Sequence[str]) -> None:
         """Make rows of a table quick to find by some columns, where the database has a means."""
 
-    def insert(self, name: str, columns: Sequence[str], sql: str) -> None:
-        """Insert the rows of a query."""
+    def insert(self, name: str, columns: Sequence[str], sql: str) -> int:
+        """Insert the rows of a query; gives their number, 0 where that is not known."""
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""

@@ -164,7 +164,7 @@ class PinnedBackend(SqlDatabase[Opened]):
         return f"(SELECT {columns} FROM {self.at(pin.at)} WHERE {self.state.condition(write)})"  # noqa: S608 - quoted
 
     def _frame_at(self, quoted: str) -> str:
-        return self.at(self._frames[self._named(quoted, self._frames)])
+        return self.frame_at(self._frames[self._named(quoted, self._frames)])
 
     def _named(self, quoted: str, known: Mapping[str, object]) -> str:
         found = next((name for name in known if self.dialect.quoted(name) == quoted), None)
@@ -180,16 +180,21 @@ class PinnedBackend(SqlDatabase[Opened]):
 
         return ibis.table(columns, name=name, database=FRAMES)
 
-    def _new_frame(self, name: str) -> str:
+    def frame_at(self, at: str) -> str:
+        """What stands for a staged or kept table in SQL, given the name it has in the database."""
+        return self.at(at)
+
+    def new_frame(self, name: str) -> str:
+        """The name of a table of the database for a staged or kept table."""
         return self._frames.setdefault(name, f"{FRAME}{uuid.uuid4().hex}")
 
     def load(self, name: str, frame: pa.Table) -> None:
         """Make a staged table."""
-        self.connection.load(self._new_frame(name), frame)
+        self.connection.load(self.new_frame(name), frame)
 
     def make_kept(self, name: str, sql: str) -> None:
         """Make a table from a query."""
-        at = self.at(self._new_frame(name))
+        at = self.at(self.new_frame(name))
         columns = getattr(sql, "columns", {})
         declared = {self.dialect.quoted(n): self.dialect.declared(k) for n, k in columns.items()}
         self.ran(lambda _: self.physical.create_frame(at, declared), "")

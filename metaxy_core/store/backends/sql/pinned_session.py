@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from metaxy_core import system_columns as sc
 from metaxy_core.store.backends.sql.markers import FRAMES, marked
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from metaxy_core.store.backends.sql.pinned import PinnedBackend
+
+Done = TypeVar("Done")
 
 _WORTH_A_CLONE: Final = 100_000
 """Of fewer rows, those that stay are copied."""
@@ -87,10 +89,11 @@ class PinnedSession(SqlSnapshot):
     def _at(self, table: str) -> str:
         return self._pinned.at(self._state.tables[table].at)
 
-    def _run(self, run: Callable[..., None], *args: Any) -> None:
+    def _run(self, run: Callable[..., Done], *args: Any) -> Done:
         """Do something with the tables of the database, given SQL that names those of the store."""
         *known, sql = args
-        self._pinned.ran(lambda rendered: run(*known, rendered), sql)
+        done: Done = self._pinned.ran(lambda rendered: run(*known, rendered), sql)
+        return done
 
     def _count(self, table: str, condition: str = "TRUE") -> int:
         rows = self._backend.fetch(
@@ -104,6 +107,10 @@ class PinnedSession(SqlSnapshot):
         before = state.own.setdefault(at, 0)
         names = [*map(self._dialect.quoted, columns), write]
         rows = f"SELECT *, {state.write} AS {write} FROM ({self._typed(table, sql, columns)}) AS r"  # noqa: S608
+        if self._tables.tells_rows:
+            inserted = self._run(self._tables.insert, self._at(table), names, rows)
+            state.own[at] = before + inserted
+            return inserted
         self._run(self._tables.insert, self._at(table), names, rows)
         self._count_own(table, at)
         return state.own[at] - before

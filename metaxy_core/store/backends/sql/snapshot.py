@@ -58,7 +58,7 @@ class SqlSnapshot:
             else quoted(name)
             for name, kind in columns.items()
         )
-        return f"SELECT {', '.join(parts)} FROM ({sql}) AS rows"  # noqa: S608 - quoted
+        return f"SELECT {', '.join(parts)} FROM ({sql}) AS r"  # noqa: S608 - quoted
 
 
 def columns_of(sql: str) -> ibis.Schema:

@@ -1,0 +1,3 @@
+SELECT
+  *
+FROM `metaxy_failed`;
