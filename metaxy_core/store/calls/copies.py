@@ -48,7 +48,8 @@ class CopyCalls(Calls):
             What was copied of each feature.
 
         Raises:
-            InvalidWrite: the source is no store, or ``features`` is no list.
+            InvalidWrite: the source is no store, ``features`` is no list, or the active graph is
+                empty.
             CopyRefused: this store has other records of a feature, or another hash algorithm, or
                 is the source.
             CopyOvertaken: somebody else changed the features here meanwhile.
@@ -81,7 +82,10 @@ class CopyCalls(Calls):
 def _located(features: Sequence[KeyLike] | None) -> tuple[FeatureGraph, tuple[FeatureKey, ...]]:
     if features is None:
         graph = FeatureGraph.active()
-        return graph, tuple(definition.key for definition in graph)
+        if not (found := tuple(definition.key for definition in graph)):
+            wanted = "the features: the active graph, which another thread does not have, is empty"
+            raise InvalidWrite.from_argument("features", None, wanted)
+        return graph, found
     if isinstance(features, str | Key | HasSpec) or not isinstance(features, Sequence):
         raise InvalidWrite.from_argument("features", features, "a list of features")
     located = [locate(feature) for feature in features]

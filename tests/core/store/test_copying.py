@@ -183,6 +183,14 @@ def test_features_of_an_empty_store_and_no_features_are_nothing(
     assert target.commits(video) == ()
 
 
+def test_an_empty_graph_is_refused_where_all_features_are_asked_for(
+    project: Project, video: FeatureClass, target: mx.MetadataStore
+) -> None:
+    project.process(video, project.samples(a="1"))
+    with mx.FeatureGraph().use(), pytest.raises(InvalidWrite, match="active graph.*is empty"):
+        target.copy_from(project.store)
+
+
 def test_definitions_and_rebases_come_too(
     project: Project, video: FeatureClass, target: mx.MetadataStore
 ) -> None:
