@@ -1,0 +1,128 @@
+"""A server ends sessions whenever it likes; a store says what that means, and begins another."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+import metaxy_core as mx
+from metaxy_core.errors import SessionLost, StoreUnreachable, TransientError
+from metaxy_core.store.backends import postgres
+from metaxy_core.store.backends.postgres_connection import PostgresConnection
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+End = Callable[[int], None]
+Session = Callable[[mx.MetadataStore], int]
+
+
+@pytest.fixture
+def video(project: Project, store: mx.MetadataStore) -> type[mx.Feature]:
+    feature = project.feature("video")
+    store.write(feature, project.samples(v1="a", v2="a"))
+    return feature
+
+
+def test_a_call_after_a_lost_session_says_so_and_the_next_one_works(
+    project: Project, store: mx.MetadataStore, video: type[mx.Feature], end: End, session: Session
+) -> None:
+    end(session(store))
+    with pytest.raises(SessionLost) as caught:
+        store.count(video)
+    assert isinstance(caught.value, TransientError)
+    assert store.address in str(caught.value)
+    assert "nothing was changed" in str(caught.value)
+    assert "SELECT" not in str(caught.value)
+    assert store.count(video) == 2
+
+    end(session(store))
+    with pytest.raises(SessionLost):
+        store.write(video, project.samples(v3="a"))
+    store.write(video, project.samples(v3="a"))
+    assert store.count(video) == 3
+
+
+def test_a_session_that_ended_while_it_was_idle_is_replaced_before_a_call(
+    store: mx.MetadataStore,
+    video: type[mx.Feature],
+    end: End,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end(session(store))
+    monkeypatch.setattr(postgres, "_IDLE", 0.0)
+    assert store.count(video) == 2
+
+
+def test_an_increment_of_a_lost_session_is_never_taken_for_another(
+    project: Project, store: mx.MetadataStore, video: type[mx.Feature], end: End, session: Session
+) -> None:
+    samples = project.samples(v1="b", v2="b")
+    held = store.resolve_update(video, samples)
+    end(session(store))
+    with pytest.raises(SessionLost):
+        store.count(video)
+    other = store.resolve_update(video, project.samples(v4="a"))
+    with pytest.raises(StoreUnreachable, match="was lost; resolve it again"):
+        len(held.stale)
+    assert [row["id"] for row in project.rows(other.new)] == ["v4"]
+    assert len(store.resolve_update(video, samples).stale) == 2
+
+
+def test_an_increment_of_a_lost_session_is_released_without_a_word(
+    project: Project,
+    store: mx.MetadataStore,
+    video: type[mx.Feature],
+    end: End,
+    session: Session,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    held = store.resolve_update(video, project.samples(v1="b"))
+    end(session(store))
+    del held
+    gc.collect()
+    assert capfd.readouterr().err == ""
+    assert store.count(video) == 2
+
+
+def test_a_session_that_is_lost_at_the_commit_leaves_its_outcome_open(
+    project: Project,
+    store: mx.MetadataStore,
+    video: type[mx.Feature],
+    end: End,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number, execute = session(store), PostgresConnection.execute
+
+    def executed(self: PostgresConnection, sql: str) -> int:
+        if sql == "COMMIT":
+            end(number)
+        return execute(self, sql)
+
+    monkeypatch.setattr(PostgresConnection, "execute", executed)
+    with pytest.raises(StoreUnreachable, match="whether it was made is not known") as caught:
+        store.write(video, project.samples(v3="a"))
+    assert not isinstance(caught.value, TransientError)
+    monkeypatch.undo()
+    assert store.count(video) == 2
+
+
+def test_a_session_that_is_lost_in_a_transaction_is_not_begun_anew_within_it(
+    store: mx.MetadataStore, video: type[mx.Feature], end: End, session: Session
+) -> None:
+    backend = store.backend
+    table = backend.stored("video", {"id": "string"})
+    sql = backend.sql(lambda: table)
+    with pytest.raises(SessionLost), backend.transaction() as transaction:
+        end(session(store))
+        with pytest.raises(SessionLost):
+            transaction.fetch(sql)
+        transaction.append("video", sql)
+    assert store.count(video) == 2
