@@ -9,10 +9,14 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from metaxy_core.errors import InvalidSetting
+from metaxy_core.errors.base import shown
 
 _URI: Final = re.compile(r"postgres(ql)?://")
 _PAIR: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S*))")
 _SECRETS: Final = ("password", "passfile", "sslpassword", "sslkey")
+_ENCODING: Final = "client_encoding"
+_UTF8: Final = ("UTF8", "UNICODE", "AUTO")
+UTF8: Final = "UTF8"
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,22 @@ def connection_text(dsn: str, parameters: Mapping[str, Any]) -> ConnectionText:
         parameters: what is added.
 
     Raises:
-        InvalidSetting: it is neither of the two.
+        InvalidSetting: it is neither of the two, or it asks for another encoding than UTF-8.
     """
     given = _of_uri(dsn) if _URI.match(dsn) else _of_pairs(dsn)
     known = {**given, **{name: str(value) for name, value in parameters.items()}}
+    asked = known.pop(_ENCODING, UTF8)
+    if asked.upper().replace("-", "") not in _UTF8:
+        raise InvalidSetting(
+            f"A PostgreSQL store sends text as UTF-8, so that its versions are those of every "
+            f"store; it cannot have the client_encoding {shown(asked)}. Leave it out."
+        )
+    known[_ENCODING] = UTF8  # else it is what PGCLIENTENCODING or the role says
     host, port = known.get("host", ""), known.get("port", "")
     place = f"{host}:{port}" if port else host
     secrets = tuple(known[name] for name in _SECRETS if known.get(name))
-    shown = f"postgresql://{place}/{known.get('dbname', '')}"
-    return ConnectionText(f"postgresql:///?{urlencode(known, quote_via=quote)}", shown, secrets)
+    address = f"postgresql://{place}/{known.get('dbname', '')}"
+    return ConnectionText(f"postgresql:///?{urlencode(known, quote_via=quote)}", address, secrets)
 
 
 def _of_uri(dsn: str) -> dict[str, str]:

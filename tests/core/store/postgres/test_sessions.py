@@ -120,9 +120,46 @@ def test_a_session_that_is_lost_in_a_transaction_is_not_begun_anew_within_it(
     backend = store.backend
     table = backend.stored("video", {"id": "string"})
     sql = backend.sql(lambda: table)
-    with pytest.raises(SessionLost), backend.transaction() as transaction:
-        end(session(store))
-        with pytest.raises(SessionLost):
-            transaction.fetch(sql)
-        transaction.append("video", sql)
+
+    def went_on() -> None:
+        with backend.transaction() as transaction:
+            end(session(store))
+            with pytest.raises(SessionLost):
+                transaction.fetch(sql)
+            transaction.append("video", sql)
+
+    with pytest.raises(SessionLost):
+        went_on()
     assert store.count(video) == 2
+
+
+def test_an_increment_that_is_collected_in_the_middle_of_a_query_waits_for_its_end(
+    project: Project,
+    store: mx.MetadataStore,
+    video: type[mx.Feature],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = store.resolve_update(video, project.samples(v1="b"))
+    circle: dict[str, object] = {"held": store.resolve_update(video, project.samples(v2="b"))}
+    circle["circle"] = circle
+    cursor = store.backend.connection._cursor
+    fetch = cursor.fetch_arrow_table
+
+    def collected() -> object:
+        gc.collect()
+        return fetch()
+
+    gc.disable()
+    try:
+        del circle
+        with monkeypatch.context() as patched:
+            patched.setattr(cursor, "fetch_arrow_table", collected)
+            assert [row["id"] for row in project.rows(held.stale)] == ["v1"]
+    finally:
+        gc.enable()
+    store.count(video)
+    kept = (
+        "SELECT count(*) AS n FROM pg_class WHERE relname LIKE 'metaxy\\_kept%' AND relkind = 'r'"
+    )
+    own = f"{kept} AND relnamespace = pg_my_temp_schema()"
+    assert store.backend.fetch(own)["n"].to_pylist() == [1]
