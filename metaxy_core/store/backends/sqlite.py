@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from metaxy_core.engine.hashing import MD5, XXH64
 from metaxy_core.errors import ValueOutOfRange
-from metaxy_core.store.backends.addresses import checked_path
+from metaxy_core.store.backends.addresses import checked_path, milliseconds
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.backends.sql.backend import SqlBackend
@@ -147,7 +147,7 @@ class SQLiteBackend(SqlBackend):
     @contextmanager
     def _attached(self, *, write: bool, patience: float) -> Iterator[None]:
         """Attach the file, so that another one in its place is seen; who writes makes it."""
-        self._own.execute(f"PRAGMA busy_timeout = {round(patience * 1_000)}")
+        self._own.execute(f"PRAGMA busy_timeout = {milliseconds(patience)}")
         if self.path is None:
             yield
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -169,3 +171,39 @@ def test_an_increment_that_is_collected_in_the_middle_of_a_query_waits_for_its_e
         gc.enable()
     store.count(video)
     assert kept_tables(store) == before
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 3e6, 0])
+def test_a_writer_may_wait_as_long_as_it_likes(
+    project: Project, opened: Callable[..., mx.MetadataStore], seconds: float
+) -> None:
+    video = project.feature("video")
+    store = opened(lock_timeout=seconds)
+    store.write(video, project.samples(v1="a"))
+    assert store.count(video) == 1
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closes", "uses"])
+def test_a_forked_process_leaves_the_session_of_its_parent_alone(
+    project: Project,
+    store: mx.MetadataStore,
+    video: type[mx.Feature],
+    session: Session,
+    is_closed: bool,
+) -> None:
+    own = session(store)
+    held = store.resolve_update(video, project.samples(v1="b"))
+    child = os.fork()
+    if not child:
+        try:
+            if is_closed:
+                store.close()
+            elif session(store) == own:
+                os._exit(1)
+        except BaseException:  # noqa: BLE001 - the parent sees it
+            os._exit(2)
+        gc.collect()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert session(store) == own
+    assert [row["id"] for row in project.rows(held.stale)] == ["v1"]

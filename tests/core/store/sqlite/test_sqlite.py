@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 from typing import TYPE_CHECKING
+
+import pytest
 
 import metaxy_core as mx
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.conftest import Project
 
 
@@ -33,3 +34,11 @@ def test_an_increment_that_is_collected_in_the_middle_of_a_query_waits_for_its_e
         kept = "SELECT name FROM sqlite_temp_master WHERE name LIKE 'metaxy_kept%'"
         assert backend.fetch(kept).num_rows == 0
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e300, 3e6, 0])
+def test_a_writer_may_wait_as_long_as_it_likes(project: Project, seconds: float) -> None:
+    video = project.feature("video")
+    with mx.SQLiteMetadataStore(":memory:", lock_timeout=seconds) as store:
+        store.write(video, project.samples(v1="a"))
+        assert store.count(video) == 1
