@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from metaxy_core.errors import ReadOnlyStore, SessionLost, StoreUnreachable, ValueOutOfRange
+from metaxy_core.errors import (
+    ReadOnlyStore,
+    SessionLost,
+    StoreError,
+    StoreUnreachable,
+    ValueOutOfRange,
+)
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
 from metaxy_core.store.backends.postgres_connection import PostgresConnection, literal
@@ -77,11 +83,15 @@ class PostgresBackend(SqlBackend):
         opened = None
         try:
             opened = PostgresConnection(self._text, self._schema)
+            if self.read_only:  # what is temporary is made all the same
+                opened.execute("SET default_transaction_read_only = off")
             for function in FUNCTIONS:
                 opened.execute(function)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no session
             if opened is not None:
                 opened.close()
+            if getattr(error, "sqlstate", None) in _READ_ONLY:
+                raise self._refusal(self._said(error)) from None
             raise StoreUnreachable(
                 f"The store {self.address!r} cannot be reached; check the address, the server and "
                 f"the user's rights. {ENGINE} says: {self._said(error)}"
@@ -153,6 +163,19 @@ class PostgresBackend(SqlBackend):
         found = _SAID.search(text)
         return found[1] if found else text.splitlines()[0]
 
+    def _refusal(self, said: str) -> StoreError:
+        """The server lets nobody write, or not us."""
+        if self.read_only:
+            return StoreUnreachable(
+                f"The store {self.address!r} cannot be read here: a PostgreSQL store makes "
+                f"temporary tables and functions to compare records, which a standby does not "
+                f"have. Connect to the primary server. {ENGINE} says: {said}"
+            )
+        return ReadOnlyStore(
+            f"{self.address!r} cannot be written; open the store with read_only=True, or "
+            f"connect to the primary server. {ENGINE} says: {said}"
+        )
+
     def translated(self, error: Exception) -> Exception:
         """What PostgreSQL says, in our words."""
         if isinstance(error, LockHeld):
@@ -164,10 +187,7 @@ class PostgresBackend(SqlBackend):
         if state in _OUT_OF_RANGE:
             return ValueOutOfRange.from_reason(said)
         if state in _READ_ONLY:
-            return ReadOnlyStore(
-                f"{self.address!r} cannot be written; open the store with read_only=True, or "
-                f"connect to the primary server. {ENGINE} says: {said}"
-            )
+            return self._refusal(said)
         opened = cast("PostgresConnection | None", self._opened)
         if opened is not None and opened.is_lost(error):
             self.forget_session()

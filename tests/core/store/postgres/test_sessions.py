@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.errors import SessionLost, StoreUnreachable, TransientError
+from metaxy_core.errors import ReadOnlyStore, SessionLost, StoreUnreachable, TransientError
 from metaxy_core.store.backends import postgres
 from metaxy_core.store.backends.postgres_connection import PostgresConnection
 
@@ -207,3 +207,17 @@ def test_a_forked_process_leaves_the_session_of_its_parent_alone(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert session(store) == own
     assert [row["id"] for row in project.rows(held.stale)] == ["v1"]
+
+
+def test_a_user_whose_transactions_only_read_by_default_reads_a_store(
+    project: Project, opened: Callable[..., mx.MetadataStore], video: type[mx.Feature]
+) -> None:
+    reads = {"parameters": {"options": "-c default_transaction_read_only=on"}}
+    samples = project.samples(v1="b")
+    with opened(read_only=True, **reads) as reader:
+        assert reader.count(video) == 2
+        assert reader.resolve_update(video, samples).counts == mx.Counts(stale=1, orphaned=1)
+        with pytest.raises(ReadOnlyStore, match="opened with read_only=True"):
+            reader.write(video, samples)
+    with opened(**reads) as writer, pytest.raises(ReadOnlyStore, match="open the store with"):
+        writer.write(video, samples)
