@@ -137,7 +137,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load what needs a data library only when it is used."""
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        try:
+            return getattr(import_module(_LAZY[name]), name)
+        except ModuleNotFoundError as error:
+            from metaxy_core.config.store_types import not_installed
+
+            if told := not_installed(name, error):
+                raise told from error
+            raise
     raise AttributeError(f"module 'metaxy_core' has no attribute {name!r}")
 
 

@@ -59,11 +59,17 @@ class StoreType:
         try:
             found = getattr(import_module(self.module), self.store)(place, **settings)
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"A store of type {name!r} needs the package {error.name!r}, which is not "
-                f"installed: pip install 'metaxy-dagster[{self.extra}]'."
-            ) from error
+            if self.extra is None:
+                raise
+            raise ConfigError(f"A store of type {name!r} {self.needed(error)}") from error
         return found
+
+    def needed(self, error: ModuleNotFoundError) -> str:
+        """What to install, as the end of a sentence."""
+        return (
+            f"needs the package {error.name!r}, which is not installed: "
+            f"pip install 'metaxy-dagster[{self.extra}]'."
+        )
 
 
 _BACKENDS: Final = "metaxy_core.store.backends"
@@ -105,3 +111,16 @@ STORE_TYPES: Final[dict[str, StoreType]] = {
         needs=("data_path",),
     ),
 }
+
+
+def not_installed(store: str, error: ModuleNotFoundError) -> ModuleNotFoundError | None:
+    """The same error in words that say what to install; None where nothing of ours brings it.
+
+    Args:
+        store: name of a class.
+        error: what importing it said.
+    """
+    for kind in STORE_TYPES.values():
+        if kind.store == store and kind.extra is not None:
+            return ModuleNotFoundError(f"{store} {kind.needed(error)}", name=error.name)
+    return None

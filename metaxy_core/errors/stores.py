@@ -93,6 +93,17 @@ class StoreUnreachable(StoreError):
     """The store cannot be opened at its address."""
 
 
+class SessionLost(StoreUnreachable, TransientError):
+    """The server ended the session before anything was changed; the next call begins another."""
+
+    @classmethod
+    def from_address(cls, address: str, said: str) -> Self:
+        return cls(
+            f"The session with the store {address!r} was lost, and nothing was changed ({said}). "
+            f"Run it again."
+        )
+
+
 class NotAStore(StoreError):
     """What stands at the address is something else."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -253,3 +254,26 @@ def test_the_password_of_a_dsn_is_never_shown(load, monkeypatch):
         said = f"{config!r} {store!r} {refused.value} {refused.value.__cause__!r}"
     assert "s3cret" not in said
     assert "refused" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "store", "package"),
+    [
+        ("postgres", "PostgresMetadataStore", "adbc_driver_postgresql"),
+        ("delta", "DeltaMetadataStore", "deltalake"),
+    ],
+)
+def test_a_store_whose_driver_is_not_installed_says_what_to_install(
+    load, monkeypatch, kind, store, package
+):
+    for module in (kind, f"{kind}_connection"):
+        name = f"metaxy_core.store.backends.{module}"
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    place = "dsn = 'postgresql://h/db'" if kind == "postgres" else "path = 'films'"
+    told = f"needs the package '{package}'.*pip install 'metaxy-dagster\\[{kind}\\]'"
+    with pytest.raises(ConfigError, match=told):
+        load(f"[stores.default]\ntype = '{kind}'\n{place}").open_store()
+    with pytest.raises(ModuleNotFoundError, match=told) as caught:
+        getattr(mx, store)
+    assert caught.value.name == package

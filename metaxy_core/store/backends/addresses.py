@@ -13,6 +13,7 @@ from metaxy_core.specs.names import is_storable
 
 MEMORY: Final = ":memory:"
 
+_LONGEST_WAIT: Final = 2**31 - 1
 _SCHEME: Final = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -70,3 +71,8 @@ def checked_timeout(seconds: Any) -> float:
     if not value >= 0:
         raise InvalidSetting(f"lock_timeout is {shown(seconds)}; give seconds, a number from 0.")
     return value
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds to wait, as databases count them; for ever is as long as they can."""
+    return round(min(seconds * 1_000, _LONGEST_WAIT))

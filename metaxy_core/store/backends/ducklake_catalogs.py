@@ -19,7 +19,7 @@ from metaxy_core.store.backends.postgres_address import ConnectionText, connecti
 from metaxy_core.store.backends.refusals import locked, refusal
 
 if TYPE_CHECKING:
-    from metaxy_core.store.backends.postgres import PostgresConnection
+    from metaxy_core.store.backends.postgres_connection import PostgresConnection
 
 ENGINE: Final = "DuckLake"
 DUCKDB, SQLITE, POSTGRES = "duckdb:", "sqlite:", "postgres:"
@@ -249,7 +249,7 @@ class PostgresCatalog:
         return self._gone(error)
 
     def _session(self) -> PostgresConnection:
-        from metaxy_core.store.backends.postgres import PostgresConnection
+        from metaxy_core.store.backends.postgres_connection import PostgresConnection
 
         try:
             return PostgresConnection(self._text, self._schema)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
+from metaxy_core.errors import (
+    ReadOnlyStore,
+    SessionLost,
+    StoreError,
+    StoreUnreachable,
+    ValueOutOfRange,
+)
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
+from metaxy_core.store.backends.postgres_connection import PostgresConnection, literal
 from metaxy_core.store.backends.postgres_functions import FUNCTIONS, TEMPORARY
 from metaxy_core.store.backends.postgres_lock import LockHeld, advisory_lock
 from metaxy_core.store.backends.postgres_types import encoding
@@ -20,8 +27,6 @@ from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record
 from metaxy_core.store.base import MetadataStore
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from metaxy_core.store.backends.sql.connection import CatalogConnection
 
 ENGINE: Final = "PostgreSQL"
@@ -34,50 +39,8 @@ _NOT_AVAILABLE: Final = "55P03"
 _OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
 _SAID: Final = re.compile(r"(?:ERROR|FATAL):\s*([^\n]*)")
 _READ_ONLY: Final = ("25006",)
-_GONE: Final = ("08", "57P")
-
-
-class PostgresConnection:
-    """A session.
-
-    Args:
-        text: where the database is, and who connects.
-        schema: the schema of the store.
-    """
-
-    def __init__(self, text: ConnectionText, schema: str) -> None:
-        from adbc_driver_postgresql import dbapi
-
-        self._schema = schema
-        self._connection = dbapi.connect(text.secret, autocommit=True)
-        self._cursor = self._connection.cursor()
-
-    def execute(self, sql: str) -> int:
-        """Run a statement."""
-        self._cursor.execute(str(sql))
-        return int(self._cursor.rowcount)
-
-    def query(self, sql: str) -> pa.Table:
-        """Run a query."""
-        self._cursor.execute(str(sql))
-        return self._cursor.fetch_arrow_table()
-
-    def load(self, table: str, frame: pa.Table) -> None:
-        """Make a temporary table and copy a frame into it."""
-        self._cursor.adbc_ingest(table, frame, mode="create", temporary=True)
-
-    def has_table(self, name: str) -> bool:
-        """Whether the schema has a table."""
-        found = self.query(
-            f"SELECT to_regclass({literal(f'{identifier(self._schema)}.{identifier(name)}')}) "
-            f"IS NOT NULL AS found"
-        )
-        return bool(found["found"][0].as_py())
-
-    def close(self) -> None:
-        """End the session."""
-        self._cursor.close()
-        self._connection.close()
+_IDLE: Final = 30.0
+"""Seconds after which a session is asked whether it is still there, before a call begins."""
 
 
 class PostgresBackend(SqlBackend):
@@ -118,16 +81,33 @@ class PostgresBackend(SqlBackend):
         Raises:
             StoreUnreachable: there is no server, or it does not let us in.
         """
+        opened = None
         try:
-            connection = PostgresConnection(self._text, self._schema)
+            opened = PostgresConnection(self._text, self._schema)
+            if self.read_only:  # what is temporary is made all the same
+                opened.execute("SET default_transaction_read_only = off")
             for function in FUNCTIONS:
-                connection.execute(function)
+                opened.execute(function)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no session
+            if opened is not None:
+                opened.close()
+            if getattr(error, "sqlstate", None) in _READ_ONLY:
+                raise self._refusal(self._said(error)) from None
             raise StoreUnreachable(
                 f"The store {self.address!r} cannot be reached; check the address, the server and "
                 f"the user's rights. {ENGINE} says: {self._said(error)}"
             ) from None  # what the driver says may have the whole address
-        return connection
+        return opened
+
+    @property
+    def connection(self) -> CatalogConnection:
+        """The session; one that a fork inherited, or that ended while it was idle, is left."""
+        opened = cast("PostgresConnection | None", self._opened)
+        if opened is not None and not self._depth:
+            is_idle = not self._staged and opened.idle > _IDLE
+            if opened.is_foreign or (is_idle and opened.is_lost()):
+                self.forget_session()
+        return super().connection
 
     @contextmanager
     def begun(self, *, write: bool, wait: bool) -> Iterator[None]:
@@ -142,11 +122,26 @@ class PostgresBackend(SqlBackend):
                 if write:
                     self._make_schema()
                 yield
-                connection.execute("COMMIT")
+                self._commit(connection, write=write)
             except BaseException:
                 with suppress(Exception):
                     connection.execute("ROLLBACK")
                 raise
+
+    def _commit(self, connection: CatalogConnection, *, write: bool) -> None:
+        try:
+            connection.execute("COMMIT")
+        except Exception as error:
+            ours = self.translated(error)
+            if write and isinstance(ours, SessionLost):
+                raise StoreUnreachable(
+                    f"The session with the store {self.address!r} was lost while a change was "
+                    f"committed, and whether it was made is not known. Read the store's history "
+                    f"before you run it again."
+                ) from error
+            if ours is error:
+                raise
+            raise ours from error
 
     def _locked(self, *, wait: bool) -> AbstractContextManager[None]:
         return advisory_lock(
@@ -169,6 +164,19 @@ class PostgresBackend(SqlBackend):
         found = _SAID.search(text)
         return found[1] if found else text.splitlines()[0]
 
+    def _refusal(self, said: str) -> StoreError:
+        """The server lets nobody write, or not us."""
+        if self.read_only:
+            return StoreUnreachable(
+                f"The store {self.address!r} cannot be read here: a PostgreSQL store makes "
+                f"temporary tables and functions to compare records, which a standby does not "
+                f"have. Connect to the primary server. {ENGINE} says: {said}"
+            )
+        return ReadOnlyStore(
+            f"{self.address!r} cannot be written; open the store with read_only=True, or "
+            f"connect to the primary server. {ENGINE} says: {said}"
+        )
+
     def translated(self, error: Exception) -> Exception:
         """What PostgreSQL says, in our words."""
         if isinstance(error, LockHeld):
@@ -180,29 +188,17 @@ class PostgresBackend(SqlBackend):
         if state in _OUT_OF_RANGE:
             return ValueOutOfRange.from_reason(said)
         if state in _READ_ONLY:
-            return ReadOnlyStore(
-                f"{self.address!r} cannot be written; open the store with read_only=True, or "
-                f"connect to the primary server. {ENGINE} says: {said}"
-            )
-        if state.startswith(_GONE):
-            self._opened = None
-            return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
+            return self._refusal(said)
+        opened = cast("PostgresConnection | None", self._opened)
+        if opened is not None and opened.is_lost(error):
+            self.forget_session()
+            return SessionLost.from_address(self.address, f"{ENGINE} says: {said}")
         return error
 
 
 def lock_of(schema: str) -> str:
     """The advisory lock of the writers of a schema, in SQL."""
     return f"hashtextextended({literal(f'metaxy {schema}')}, 0)"
-
-
-def identifier(name: str) -> str:
-    """A name in double quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text in single quotes."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class PostgresMetadataStore(MetadataStore):

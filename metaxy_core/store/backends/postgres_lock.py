@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from metaxy_core.store.backends.addresses import milliseconds
+
 if TYPE_CHECKING:
     from metaxy_core.store.backends.sql.connection import Connection
 
@@ -30,7 +32,7 @@ def advisory_lock(
         seconds: how long to wait at most.
         translated: what the server says, in our words.
     """
-    patience = round(seconds * 1_000)
+    patience = milliseconds(seconds)
     if patience:
         connection.execute(f"SET lock_timeout = {patience}")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 
 from metaxy_core.engine.hashing import MD5, XXH64
-from metaxy_core.errors import ValueOutOfRange
-from metaxy_core.store.backends.addresses import checked_path
+from metaxy_core.errors import StoreUnreachable, ValueOutOfRange
+from metaxy_core.store.backends.addresses import checked_path, milliseconds
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.refusals import locked, refusal
 from metaxy_core.store.backends.sql.backend import SqlBackend
@@ -149,7 +150,7 @@ class SQLiteBackend(SqlBackend):
     @contextmanager
     def _attached(self, *, write: bool, patience: float) -> Iterator[None]:
         """Attach the file, so that another one in its place is seen; who writes makes it."""
-        self._own.execute(f"PRAGMA busy_timeout = {round(patience * 1_000)}")
+        self._own.execute(f"PRAGMA busy_timeout = {milliseconds(patience)}")
         if self.path is None:
             yield
             return
@@ -168,10 +169,26 @@ class SQLiteBackend(SqlBackend):
         if is_absent and not write and path.parent.is_dir() and not self.read_only:
             self._own.execute(attach, [MEMORY])  # a store that is not there yet is an empty one
             return
-        mode = "rwc" if write else "rw"
-        self._own.execute(attach, [f"{path.as_uri()}?mode={mode}"])
+        mode = "mode=rwc" if write else "mode=rw"
+        if not is_absent and _is_on_read_only_disk(path):
+            mode = self._mode_of_read_only_disk(path, write=write)
+        self._own.execute(attach, [f"{path.as_uri()}?{mode}"])
         if write:
             self._own.execute(f"PRAGMA {SCHEMA}.journal_mode = WAL")
+
+    def _mode_of_read_only_disk(self, path: Path, *, write: bool) -> str:
+        """How a file is opened beside which its log cannot be made; nobody changes it meanwhile."""
+        if write:
+            error = OSError("Read-only file system")
+            raise refusal(ENGINE, self.address, error, read_only=False)
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise StoreUnreachable(
+                f"The store {self.address!r} is on a read-only disk and has changes in its log "
+                f"{str(log)!r}, which are not in the file yet. Read it once where it can be "
+                f"written, and copy the file then."
+            )
+        return "mode=ro&immutable=1"
 
     def index_statement(self, name: str, table: str, columns: Sequence[str]) -> str:
         """The index is named in the file's schema, and its table without."""
@@ -191,6 +208,14 @@ class SQLiteBackend(SqlBackend):
         if any(sign in text for sign in ("readonly", "disk I/O", "unable to open", "is full")):
             return refusal(ENGINE, self.address, error, read_only=self.read_only)
         return error
+
+
+def _is_on_read_only_disk(path: Path) -> bool:
+    """Whether the disk is mounted so that nobody can write to it from here."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # a file that is away, or Windows
+        return False
 
 
 def _array(values: Sequence[Any]) -> pa.Array:

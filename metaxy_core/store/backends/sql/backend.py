@@ -35,7 +35,7 @@ class SqlBackend(SqlDatabase[CatalogConnection]):
 
     def first_session(self) -> SqlSession:
         """The tables, as they are when the transaction begins."""
-        self.has_registry = self.connection.has_table(COLUMNS)
+        self.has_registry = self.ran(self.connection.has_table, COLUMNS)
         return self.session()
 
     def stored(self, name: str, columns: Mapping[str, Any]) -> ir.Table:
@@ -65,11 +65,11 @@ class SqlBackend(SqlDatabase[CatalogConnection]):
     def _analyze(self, name: str, rows: int) -> None:
         """Tell the planner about a temporary table."""
         if rows >= _ANALYZED:
-            self.connection.execute(f"ANALYZE {self.dialect.quoted(name)}")
+            self.execute(f"ANALYZE {self.dialect.quoted(name)}")
 
     def drop_frame(self, name: str) -> None:
         """Drop a temporary table."""
-        self.connection.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
+        self.execute(f"DROP TABLE IF EXISTS {self.dialect.quoted(name)}")
 
     def taken_back(self, staged: set[str], kept: set[str]) -> None:
         """Temporary tables are gone with the transaction in which they were made."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
 
-from metaxy_core.errors import ReadOnlyStore, StoreClosed
+from metaxy_core.errors import ReadOnlyStore, SessionLost, StoreClosed, StoreUnreachable
 from metaxy_core.store.backends.addresses import checked_timeout
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.sql.connection import Connection
@@ -55,9 +55,12 @@ class SqlDatabase(Generic[Opened]):
         self._kept: set[str] = set()
         self._staged: set[str] = set()
         self._forgotten: deque[str] = deque()
+        self._lost: set[str] = set()
         self._opened: Opened | None = None
         self._is_closed = False
         self._depth = 0
+        self._sessions = 0
+        self._is_busy = False
 
     # ------------------------------------------------------------------ for each database
 
@@ -142,18 +145,28 @@ class SqlDatabase(Generic[Opened]):
             return
         self._drop_forgotten()
         staged, kept = set(self._staged), set(self._kept)
+        with self._busy():
+            try:
+                with self.begun(write=write, wait=wait):
+                    self._depth += 1
+                    try:
+                        yield self.first_session()
+                    finally:
+                        self._depth -= 1
+            except BaseException as error:
+                self.taken_back(staged, kept)
+                if isinstance(error, Exception) and (ours := self.translated(error)) is not error:
+                    raise ours from error
+                raise
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """While a statement runs or a transaction is open, no forgotten table is dropped."""
+        before, self._is_busy = self._is_busy, True
         try:
-            with self.begun(write=write, wait=wait):
-                self._depth += 1
-                try:
-                    yield self.first_session()
-                finally:
-                    self._depth -= 1
-        except BaseException as error:
-            self.taken_back(staged, kept)
-            if isinstance(error, Exception) and (ours := self.translated(error)) is not error:
-                raise ours from error
-            raise
+            yield
+        finally:
+            self._is_busy = before
 
     def check_writable(self) -> None:
         """Refuse what changes a store that was opened for reading."""
@@ -179,8 +192,22 @@ class SqlDatabase(Generic[Opened]):
                 f"The store {self.address!r} is closed; fetch results before its `with` block ends."
             )
         if self._opened is None:
+            if self._depth and self._sessions:
+                raise SessionLost.from_address(self.address, "its transaction is gone")
             self._opened = self.connect()
+            self._sessions += 1
         return self._opened
+
+    def forget_session(self) -> None:
+        """Begin another session next time; what was kept in this one is lost."""
+        opened, self._opened = self._opened, None
+        self._lost |= self._kept.difference(self._forgotten)
+        self._kept.clear()
+        self._staged.clear()
+        self._forgotten.clear()
+        if opened is not None:
+            with suppress(Exception):  # it may be gone already
+                opened.close()
 
     # ------------------------------------------------------------------ statements
 
@@ -197,7 +224,7 @@ class SqlDatabase(Generic[Opened]):
 
     def fetch(self, sql: str) -> pa.Table:
         """The rows of a query."""
-        with self.turn:
+        with self.turn, self._busy():
             rows: pa.Table = self.ran(self.connection.query, sql)
             return self.dialect.decoded(rows, sql.columns) if isinstance(sql, Statement) else rows
 
@@ -218,6 +245,11 @@ class SqlDatabase(Generic[Opened]):
 
     def ran(self, run: Callable[[str], Any], sql: str) -> Any:
         """What a function of the driver gives for a statement; its errors are ours."""
+        if any(self.dialect.quoted(name) in sql for name in tuple(self._lost)):
+            raise StoreUnreachable(
+                f"The increment was kept in a session with the store {self.address!r} that was "
+                f"lost; resolve it again."
+            )
         try:
             return run(self.rendered(sql))
         except Exception as error:
@@ -232,7 +264,7 @@ class SqlDatabase(Generic[Opened]):
         """Load a frame into a table that only this store reads."""
         import ibis
 
-        with self.turn:
+        with self.turn, self._busy():
             if name in self._staged:
                 self.drop_frame(name)
             encoded = self.dialect.encoded(frame)
@@ -245,7 +277,7 @@ class SqlDatabase(Generic[Opened]):
         import ibis
 
         numbered = (f"{name}_{number}" for number in itertools.count(1))
-        free = next(each for each in numbered if each not in self._kept)
+        free = next(each for each in numbered if each not in self._kept | self._lost)
         self.make_kept(free, sql)
         self._kept.add(free)
         return self.frame(free, sql.columns if isinstance(sql, Statement) else ibis.schema({}))
@@ -253,9 +285,12 @@ class SqlDatabase(Generic[Opened]):
     def drop(self, table: ir.Table) -> None:
         """Forget a staged or kept table; nothing happens after ``close``."""
         name = table.op().name
-        if name in self._kept:  # may be called at any moment, even within a transaction
+        if name in self._lost:
+            self._lost.discard(name)
+            return
+        if name in self._kept:  # may be called at any moment, even within a statement
             self._forgotten.append(name)
-            if not self._depth and self.turn.acquire(blocking=False):
+            if not self._is_busy and self.turn.acquire(blocking=False):
                 try:
                     self._drop_forgotten()
                 finally:
@@ -268,9 +303,11 @@ class SqlDatabase(Generic[Opened]):
                     self._staged.discard(name)
 
     def _drop_forgotten(self) -> None:
-        """Drop the tables of increments that nobody holds any more."""
-        while self._forgotten and self._opened is not None:
-            name = self._forgotten.popleft()
-            if name in self._kept:
-                self.drop_frame(name)
-                self._kept.discard(name)
+        """Drop the tables of increments that nobody holds any more; what fails is for later."""
+        with self._busy(), suppress(Exception):
+            while self._forgotten and self._opened is not None:
+                name = self._forgotten[0]
+                if name in self._kept:
+                    self.drop_frame(name)
+                    self._kept.discard(name)
+                self._forgotten.popleft()
