@@ -39,6 +39,7 @@ class Dialect:
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
         variant: what else compiled statements depend on.
+        compiler: gives what compiles expressions; None for Ibis's own.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Dialect:
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
     variant: str = ""
+    compiler: Callable[[], Any] | None = None
 
     # ------------------------------------------------------------------ names
 
@@ -132,4 +134,6 @@ class Dialect:
     def _compiler(self) -> Any:
         from ibis.backends.sql import compilers
 
+        if self.compiler is not None:
+            return self.compiler()
         return getattr(compilers, self.name).compiler
