@@ -178,6 +178,13 @@ def store(opened: Opened) -> mx.MetadataStore:
     return opened()
 
 
+@pytest.fixture(params=[kind.param(repeats=kind in CATALOGS) for kind in EVERY])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[mx.MetadataStore]:
+    """A store of each kind, in every run: what it keeps is what nothing else shows."""
+    with request.param.opened_at(tmp_path) as store:
+        yield store
+
+
 @pytest.fixture
 def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.MetadataStore]:
     """A second store, over the first."""

@@ -7,14 +7,13 @@ import json
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
 from metaxy_core.errors import InvalidFilter
-from tests.backends.conftest import EVERY
 
 UTC: Final = dt.UTC
 PLAIN: Final = pa.timestamp("us")
@@ -61,13 +60,6 @@ def features() -> Features:
         pass
 
     return Sample, Copy
-
-
-@pytest.fixture(params=[kind.param(repeats=False) for kind in EVERY])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """A store of each kind, in every run: what it keeps is what nothing else shows."""
-    with request.param.opened_at(tmp_path) as store:
-        yield store
 
 
 def told(values: pa.ChunkedArray) -> list[str]:

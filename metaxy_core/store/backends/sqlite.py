@@ -30,6 +30,13 @@ MEMORY: Final = ":memory:"
 ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
+
+def _compiler() -> Any:
+    from metaxy_core.store.backends.sqlite_compiler import COMPILER
+
+    return COMPILER
+
+
 # A column of type REAL forgets the sign of zero.
 _TYPES: Final = {"float32": "BLOB", "float64": "BLOB"}
 _DIALECT: Final = Dialect(
@@ -40,7 +47,7 @@ _DIALECT: Final = Dialect(
     types=_TYPES,
     rewritings=[picked_by_list, unpacked_row],
     is_shallow=True,
-    compares_kept=True,
+    compiler=_compiler,
 )
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False
@@ -64,7 +71,6 @@ class SQLiteConnection:
             MEMORY, isolation_level=None, check_same_thread=False, uri=True
         )
         self._connection.execute("PRAGMA temp_store = MEMORY")
-        self._connection.execute("PRAGMA case_sensitive_like = ON")
         self.hashing = define_functions(self._connection)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:

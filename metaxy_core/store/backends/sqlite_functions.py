@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from metaxy_core.engine.hashing import CONCAT, FUNCTION, MD5, hash_text
 from metaxy_core.engine.row_hashes import ROW_HASH
+from metaxy_core.store.backends.sqlite_numbers import CALCULATE, COMPARE, calculate, compare
 
 _ANY_NUMBER: Final = -1
 
@@ -51,6 +52,8 @@ def define_functions(connection: sqlite3.Connection) -> Hashing:
     hashing = Hashing()
     connection.create_function(FUNCTION, 1, hashing.of, deterministic=False)
     connection.create_function(CONCAT, _ANY_NUMBER, _concat, deterministic=True)
+    connection.create_function(COMPARE, 2, compare, deterministic=True)
+    connection.create_function(CALCULATE, 3, calculate, deterministic=True)
     connection.create_function(ROW_HASH, _ANY_NUMBER, _row_hash, deterministic=True)
     connection.create_aggregate("_ibis_bit_xor", 1, _BitXor)  # type: ignore[arg-type]
     return hashing

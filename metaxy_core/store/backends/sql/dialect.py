@@ -44,6 +44,7 @@ class Dialect:
         variant: what else compiled statements depend on.
         compares_kept: whether filters compare encoded values as they are kept.
         names: what the names of tables and columns have to look like; None for anything.
+        compiler: gives what compiles expressions; None for Ibis's own.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Dialect:
     variant: str = ""
     compares_kept: bool = False
     names: re.Pattern[str] | None = None
+    compiler: Callable[[], Any] | None = None
 
     # ------------------------------------------------------------------ names
 
@@ -144,4 +146,6 @@ class Dialect:
     def _compiler(self) -> Any:
         from ibis.backends.sql import compilers
 
+        if self.compiler is not None:
+            return self.compiler()
         return getattr(compilers, self.name).compiler

@@ -180,8 +180,7 @@ class PinnedSession(SqlSnapshot):
         self._state.tables[table] = replace(pin, columns=self._told(table))
 
     def _told(self, table: str) -> tuple[tuple[str, str], ...]:
-        columns = self._registry.columns(table)
-        return tuple((name, str(kind)) for name, kind in columns.items())
+        return tuple(self._registry.told(table).items())
 
     def _declared(self, columns: Mapping[str, Any]) -> dict[str, str]:
         quoted, declared = self._dialect.quoted, self._dialect.declared

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.store.backends.sql.registry import Registry
+from metaxy_core.store.backends.sql.type_texts import type_of
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
@@ -27,7 +27,7 @@ class Pin:
 
     Attributes:
         at: the name of the table of the database that it is in.
-        columns: names and types of its columns, as users know them.
+        columns: names of its columns, and their types as text, as users know them.
         indexes: the columns of each of its indexes.
     """
 
@@ -44,7 +44,7 @@ class Pin:
     @property
     def types(self) -> dict[str, dt.DataType]:
         """The types by the columns' names."""
-        return dict(_parsed(self.columns))
+        return {name: type_of(text) for name, text in self.columns}
 
 
 @dataclass
@@ -105,7 +105,7 @@ class State:
 
     def registry(self) -> Registry:
         """The tables with the types of their columns."""
-        return Registry.of({name: pin.types for name, pin in self.tables.items()})
+        return Registry.of({name: dict(pin.columns) for name, pin in self.tables.items()})
 
     def condition(self, column: str) -> str:
         """Which rows are seen.
@@ -130,10 +130,3 @@ def begun(number: int, tables: Pins) -> Pins:
 
 def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(numbers)))
-
-
-@lru_cache(maxsize=4096)
-def _parsed(columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, dt.DataType], ...]:
-    import ibis
-
-    return tuple((name, ibis.dtype(kind)) for name, kind in columns)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from metaxy_core.store.backends.sql.type_texts import text_of, type_of
+
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.datatypes as dt
@@ -30,16 +32,14 @@ class Registry:
     """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        import ibis
-
-        self._tables: dict[str, dict[str, dt.DataType]] = {}
+        self._tables: dict[str, dict[str, str]] = {}
         for row in sorted(rows, key=lambda row: row["position"]):
             columns = self._tables.setdefault(row["table_name"], {})
-            columns[row["column_name"]] = ibis.dtype(row["type"])
+            columns[row["column_name"]] = row["type"]
 
     @classmethod
-    def of(cls, tables: Mapping[str, Mapping[str, dt.DataType]]) -> Registry:
-        """Tables whose columns are known."""
+    def of(cls, tables: Mapping[str, Mapping[str, str]]) -> Registry:
+        """Tables whose columns are known, with their types as text."""
         registry = cls(())
         registry._tables = {name: dict(columns) for name, columns in tables.items()}
         return registry
@@ -51,7 +51,11 @@ class Registry:
         """The columns of a table, in the order in which they were added."""
         import ibis
 
-        return ibis.schema(self._tables[table])
+        return ibis.schema({name: type_of(text) for name, text in self.told(table).items()})
+
+    def told(self, table: str) -> Mapping[str, str]:
+        """The columns of a table with their types as text."""
+        return self._tables[table]
 
     def missing(self, table: str, columns: ibis.Schema) -> dict[str, dt.DataType]:
         """Those of some columns that a table does not have; names differ in more than case."""
@@ -60,12 +64,13 @@ class Registry:
 
     def added(self, table: str, columns: Mapping[str, dt.DataType]) -> list[dict[str, Any]]:
         """Add columns to a table; gives the rows that say so."""
+        texts = {name: text_of(kind) for name, kind in columns.items()}
         place = self._tables.setdefault(table, {})
         first = len(place)
-        place.update(columns)
+        place.update(texts)
         return [
-            {"position": first + at, "table_name": table, "column_name": name, "type": str(kind)}
-            for at, (name, kind) in enumerate(columns.items())
+            {"position": first + at, "table_name": table, "column_name": name, "type": text}
+            for at, (name, text) in enumerate(texts.items())
         ]
 
     def drop(self, table: str) -> None:

@@ -1,0 +1,164 @@
+"""Expressions over values that SQLite keeps in another form mean what they mean elsewhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import pyarrow as pa
+import sqlglot.expressions as sge
+from ibis.backends.sql.compilers.sqlite import SQLiteCompiler
+
+from metaxy_core.errors import InvalidFilter
+from metaxy_core.store.backends.sqlite_numbers import CALCULATE, COMPARE
+from metaxy_core.store.backends.sqlite_types import encoding
+
+_MIDNIGHT = " 00:00:00"
+_WILD = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
+
+
+class Compiler(SQLiteCompiler):  # type: ignore[misc]  # Ibis has no types here
+    """Ibis's own, but for decimals, floats, dates, times and patterns."""
+
+    __slots__ = ()
+
+    def visit_NonNullLiteral(  # noqa: N802 - as Ibis names it
+        self, op: ops.Literal, *, value: Any, dtype: dt.DataType
+    ) -> Any:
+        """A decimal, date or time as a column of its type keeps it."""
+        if dtype.is_decimal():
+            return sge.Literal.string(str(value))
+        if dtype.is_temporal():
+            return _kept(value, dtype)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
+    def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:  # noqa: N802
+        """A text that stands for a date or time as a column of its type keeps it."""
+        if to.is_temporal() and isinstance(op.arg, ops.Literal) and op.arg.dtype.is_string():
+            return _kept(_read(op.arg.value, to), to)
+        return super().visit_Cast(op, arg=arg, to=to)
+
+    def visit_StringSQLLike(  # noqa: N802
+        self, op: ops.StringSQLLike, *, arg: Any, pattern: Any, escape: Any
+    ) -> Any:
+        """A pattern for which small and capital letters differ."""
+        if escape is not None or not isinstance(op.pattern, ops.Literal):
+            return super().visit_StringSQLLike(op, arg=arg, pattern=pattern, escape=escape)
+        glob = "".join(_WILD.get(each, each) for each in op.pattern.value)
+        return sge.Glob(this=arg, expression=sge.Literal.string(glob))
+
+    def visit_InValues(self, op: ops.InValues, *, value: Any, options: Any) -> Any:  # noqa: N802
+        """Numbers of which some are decimals are compared one by one."""
+        if not any(each.dtype.is_decimal() for each in (op.value, *op.options)):
+            return super().visit_InValues(op, value=value, options=options)
+        return sge.paren(sge.or_(*(_compared(sge.EQ, value, each) for each in options)))
+
+
+def _compared(sign: Any, left: Any, right: Any) -> Any:
+    order = sge.Anonymous(this=COMPARE, expressions=[left.copy(), right.copy()])
+    return sign(this=order, expression=sge.Literal.number(0))
+
+
+def _comparison(sign: Any) -> Any:
+    def visit(self: Compiler, op: Any, *, left: Any, right: Any) -> Any:
+        kinds = (op.left.dtype, op.right.dtype)
+        if any(kind.is_decimal() for kind in kinds):
+            is_kept = isinstance(op.left, ops.Field) and isinstance(op.right, ops.Field)
+            if not (is_kept and _same(*kinds) and sign in (sge.EQ, sge.NEQ)):
+                return _compared(sign, left, right)
+        elif all(kind.is_temporal() for kind in kinds) and _form(kinds[0]) != _form(kinds[1]):
+            left, right = _as_moment(left, *kinds), _as_moment(right, *reversed(kinds))
+        return self.binop(sign, left, right)
+
+    return visit
+
+
+def _calculation(name: str, node: type[ops.Node]) -> Any:
+    usual = getattr(SQLiteCompiler, f"visit_{node.__name__}")
+
+    def visit(self: Compiler, op: Any, *, left: Any, right: Any) -> Any:
+        if not any(each.dtype.is_decimal() or each.dtype.is_floating() for each in op.args):
+            return usual(self, op, left=left, right=right)
+        return sge.Anonymous(this=CALCULATE, expressions=[sge.Literal.string(name), left, right])
+
+    return visit
+
+
+for _node, _sign in {
+    ops.Equals: sge.EQ,
+    ops.NotEquals: sge.NEQ,
+    ops.Less: sge.LT,
+    ops.LessEqual: sge.LTE,
+    ops.Greater: sge.GT,
+    ops.GreaterEqual: sge.GTE,
+}.items():
+    setattr(Compiler, f"visit_{_node.__name__}", _comparison(_sign))
+for _name, _operation in {
+    "+": ops.Add,
+    "-": ops.Subtract,
+    "*": ops.Multiply,
+    "/": ops.Divide,
+    "%": ops.Modulus,
+}.items():
+    setattr(Compiler, f"visit_{_operation.__name__}", _calculation(_name, _operation))
+
+
+def _same(one: dt.DataType, other: dt.DataType) -> bool:
+    return bool(one.copy(nullable=True) == other.copy(nullable=True))
+
+
+def _form(kind: dt.DataType) -> str:
+    """What values of a type look like; those of one form can be compared."""
+    found = encoding(kind)
+    if kind.is_timestamp() and found is not None and found.kept == "string":
+        return "moment"
+    return str(kind.copy(nullable=True))
+
+
+def _as_moment(value: Any, kind: dt.DataType, other: dt.DataType) -> Any:
+    """A value of one type as it is compared with another one."""
+    if {_form(kind), _form(other)} != {"date", "moment"}:
+        raise InvalidFilter(
+            f"An SQLite store keeps {kind} and {other} in different ways, so that a filter cannot "
+            f"compare them. Give one of the columns the other's type."
+        )
+    if not kind.is_date():
+        return value
+    return sge.paren(sge.DPipe(this=value, expression=sge.Literal.string(_MIDNIGHT)))
+
+
+def _kept(value: Any, kind: dt.DataType) -> Any:
+    """A literal in the form in which a column of a type keeps it."""
+    values = pa.chunked_array([pa.array([value], kind.to_pyarrow())])
+    found = encoding(kind)
+    kept = values if found is None else found.encode(values)
+    return sge.convert(kept[0].as_py())
+
+
+def _read(text: str, kind: dt.DataType) -> date | datetime | time:
+    """The date or time that a text stands for."""
+    try:
+        if kind.is_time():
+            return time.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _unread(text, kind) from None
+    if kind.is_date():
+        if moment != datetime.combine(moment.date(), time.min):
+            raise _unread(text, kind)
+        return moment.date()
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.replace(tzinfo=UTC) if kind.timezone else moment
+
+
+def _unread(text: str, kind: dt.DataType) -> InvalidFilter:
+    return InvalidFilter(
+        f"{text!r} is compared with a column of type {kind}, and is no such value; write it as in "
+        f"'2026-01-31', '2026-01-31 12:30:00' or '12:30:00'."
+    )
+
+
+COMPILER = Compiler()

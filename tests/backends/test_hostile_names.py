@@ -1,0 +1,39 @@
+"""Names that a database would read otherwise, or cannot have, are kept by every kind of store."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pyarrow as pa
+
+import metaxy_core as mx
+
+MEMBERS: Final = ("frame rate", "a-b", "a.b", "a:b", "a>", "Ü", "$k", "1x", 'q"', "it's", "select")
+
+
+def nested() -> pa.Array:
+    """A struct whose members, at two depths, have such names."""
+    value = dict(enumerate(MEMBERS))
+    members = {name: number for number, name in value.items()}
+    return pa.array([{**members, "more of them": [members]}])
+
+
+def feature(key: str, **options: Any) -> type[mx.Feature]:
+    """A feature whose field has the column ``etag`` for its version."""
+    fields = [mx.FieldSpec(key="default", version_from=["etag"])]
+    spec = mx.FeatureSpec(key=key, **{"id_columns": ["id"], "fields": fields, **options})
+
+    class Sample(mx.Feature, spec=spec):
+        pass
+
+    return Sample
+
+
+def test_members_of_nested_columns_have_any_name(any_store: mx.MetadataStore) -> None:
+    video, label = feature("video"), feature("label")
+    frame = pa.table({"id": ["a"], "etag": ["1"]})
+    any_store.write(label, frame)
+    any_store.write(video, frame.append_column("nested", nested()))
+    assert any_store.read(video).to_arrow()["nested"].to_pylist() == nested().to_pylist()
+    any_store.write(label, pa.table({"id": ["b"], "etag": ["1"]}))
+    assert any_store.count(label) == 2
