@@ -16,7 +16,6 @@ from metaxy_core.errors import InvalidFilter
 
 from .conftest import EVERY, Store
 
-QUICK = ("sqlite", "postgres", "clickhouse")
 
 SECOND = "1960-01-01T12:00:00.000005"
 ROWS = pl.DataFrame(
@@ -73,14 +72,9 @@ CONDITIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[] if kind.name in QUICK else [pytest.mark.slow])
-        for kind in EVERY
-        if kind.name != "duckdb"
-    ],
-    ids=lambda kind: kind.name,
+    "kind", [kind.param(repeats=True) for kind in EVERY if kind.name != "duckdb"]
 )
 def test_conditions_find_the_same_records(kind: Store, tmp_path: Path) -> None:
     fields = [mx.FieldSpec(key="default", version_from=["id"])]
