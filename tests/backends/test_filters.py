@@ -16,7 +16,6 @@ from metaxy_core.errors import InvalidFilter
 
 from .conftest import EVERY, Store
 
-
 SECOND = "1960-01-01T12:00:00.000005"
 ROWS = pl.DataFrame(
     {
