@@ -30,6 +30,7 @@ CAPABILITIES: Final = Capabilities("transaction", "machines", "index", members_i
 
 _LONGEST_NAME: Final = 63
 _TYPES: Final = {"string": 'TEXT COLLATE "C"'}  # sorted by bytes, as everywhere else
+_SYSTEM_COLUMNS: Final = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _NOT_AVAILABLE: Final = "55P03"
 _OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
 _SAID: Final = re.compile(r"(?:ERROR|FATAL):\s*([^\n]*)")
@@ -102,6 +103,7 @@ class PostgresBackend(SqlBackend):
             schema,
             encoding,
             types=_TYPES,
+            reserved=_SYSTEM_COLUMNS,
             rewritings=[hashed_record, functions_in(TEMPORARY)],
         )
         super().__init__(

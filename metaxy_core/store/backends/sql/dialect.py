@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from metaxy_core.errors import InvalidFilter
+from metaxy_core.errors import InvalidFilter, ValueOutOfRange
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
@@ -39,6 +39,7 @@ class Dialect:
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
         variant: what else compiled statements depend on.
+        reserved: names that no column can have.
         compiler: gives what compiles expressions; None for Ibis's own.
     """
 
@@ -50,13 +51,14 @@ class Dialect:
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
     variant: str = ""
+    reserved: frozenset[str] = frozenset()
     compiler: Callable[[], Any] | None = None
 
     # ------------------------------------------------------------------ names
 
     def short(self, name: str) -> str:
-        """A name that the database can have; a long one ends with a hash of the whole."""
-        if len(name.encode()) <= self.longest_name:
+        """A name that the database can have; another one ends with a hash of the whole."""
+        if len(name.encode()) <= self.longest_name and name not in self.reserved:
             return name
         kept = name.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
         return f"{kept}_{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"
@@ -88,14 +90,22 @@ class Dialect:
         return str(self._compiler().type_mapper.to_string(kept)) if own is None else own
 
     def encoded(self, frame: pa.Table) -> pa.Table:
-        """A frame with the types that the database has."""
+        """A frame with the names and types that the database has.
+
+        Raises:
+            ValueOutOfRange: a column has a value that cannot be kept.
+        """
         import ibis
 
         columns = ibis.Schema.from_pyarrow(frame.schema)
         kept = {}
         for name, kind in columns.items():
             encoding = self.encoding(kind)
-            kept[name] = frame[name] if encoding is None else encoding.encode(frame[name])
+            try:
+                found = frame[name] if encoding is None else encoding.encode(frame[name])
+            except (pa.ArrowInvalid, OverflowError, ValueError) as error:
+                raise ValueOutOfRange.from_reason(f"column {name!r} ({kind}): {error}") from error
+            kept[self.short(name)] = found
         return pa.table(kept) if kept else frame
 
     def decoded(self, rows: pa.Table, columns: ibis.Schema) -> pa.Table:
