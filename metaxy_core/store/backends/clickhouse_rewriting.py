@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from metaxy_core.store.backends.sql.literals import counted_times
+
 if TYPE_CHECKING:
     import sqlglot.expressions as sge
 
@@ -64,4 +66,4 @@ def _is_decimal(value: sge.Expression) -> bool:
     return isinstance(value, sge.Anonymous) and value.name.lower() in _DECIMALS
 
 
-REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns, listed_decimals)
+REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns, listed_decimals, counted_times)

@@ -16,6 +16,7 @@ from metaxy_core.store.backends.postgres_types import encoding
 from metaxy_core.store.backends.refusals import locked
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record
 from metaxy_core.store.base import MetadataStore
 
@@ -104,7 +105,7 @@ class PostgresBackend(SqlBackend):
             encoding,
             types=_TYPES,
             reserved=_SYSTEM_COLUMNS,
-            rewritings=[hashed_record, functions_in(TEMPORARY)],
+            rewritings=[hashed_record, functions_in(TEMPORARY), counted_times],
         )
         super().__init__(
             f"{text.shown} schema {schema}", dialect, read_only=read_only, lock_timeout=lock_timeout
