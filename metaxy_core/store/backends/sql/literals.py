@@ -42,7 +42,7 @@ def counted_times(node: sge.Expression) -> sge.Expression:
     text = node.this if isinstance(node, sge.Cast) else None
     if not isinstance(text, sge.Literal) or not text.is_string:
         return node
-    if not node.to.is_type(sge.DataType.Type.TIME):
+    if not node.args["to"].is_type(sge.DataType.Type.TIME):
         return node
     try:
         found = datetime.combine(date.min, _time(text.name)) - datetime.min  # noqa: DTZ901
