@@ -41,7 +41,7 @@ FOUND: Final = {
     "price / 2 = 4.75": "b",
     "n + 0.5 > 7": "ac",
     "n / 2 = 3.5": "a",
-    "f > 1": "ab",
+    "f > 1 AND f < 9": "a",
     "f <> 1.5": "bc",
     "f IN (1.5)": "a",
     "name LIKE 'a%'": "b",

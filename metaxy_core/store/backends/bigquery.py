@@ -19,6 +19,7 @@ from metaxy_core.store.backends.bigquery_tables import BigQueryTables
 from metaxy_core.store.backends.bigquery_types import encoding
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.markers import STORED
 from metaxy_core.store.backends.sql.pinned import PinnedBackend
 from metaxy_core.store.base import MetadataStore

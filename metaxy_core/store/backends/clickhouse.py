@@ -74,9 +74,7 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         lock_timeout: float,
         settings: Mapping[str, str | int],
     ) -> None:
-        dialect = Dialect(
-            "clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES, compares_kept=True
-        )
+        dialect = Dialect("clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES)
         super().__init__(
             f"{address.shown} database {database}",
             dialect,

@@ -23,6 +23,7 @@ from metaxy_core.store.backends.postgres_types import encoding
 from metaxy_core.store.backends.refusals import locked
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
+from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record, plain_patterns
 from metaxy_core.store.base import MetadataStore
 
@@ -35,6 +36,7 @@ CAPABILITIES: Final = Capabilities("transaction", "machines", "index", members_i
 
 _LONGEST_NAME: Final = 63
 _TYPES: Final = {"string": 'TEXT COLLATE "C"'}  # sorted by bytes, as everywhere else
+_SYSTEM_COLUMNS: Final = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _NOT_AVAILABLE: Final = "55P03"
 _OUT_OF_RANGE: Final = ("22003", "22008", "22021", "22P05")
 _SAID: Final = re.compile(r"(?:ERROR|FATAL):\s*([^\n]*)")
@@ -65,8 +67,8 @@ class PostgresBackend(SqlBackend):
             schema,
             encoding,
             types=_TYPES,
-            rewritings=[hashed_record, functions_in(TEMPORARY), plain_patterns],
-            compares_kept=True,
+            reserved=_SYSTEM_COLUMNS,
+            rewritings=[hashed_record, functions_in(TEMPORARY), plain_patterns, counted_times],
         )
         super().__init__(
             f"{text.shown} schema {schema}", dialect, read_only=read_only, lock_timeout=lock_timeout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
 from typing import Any
 
 import ibis.expr.datatypes as dt
@@ -12,6 +11,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.sqlite import SQLiteCompiler
 
 from metaxy_core.errors import InvalidFilter
+from metaxy_core.store.backends.sql.literals import value_of
 from metaxy_core.store.backends.sqlite_numbers import CALCULATE, COMPARE
 from metaxy_core.store.backends.sqlite_types import encoding
 
@@ -37,7 +37,7 @@ class Compiler(SQLiteCompiler):  # type: ignore[misc]  # Ibis has no types here
     def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:  # noqa: N802
         """A text that stands for a date or time as a column of its type keeps it."""
         if to.is_temporal() and isinstance(op.arg, ops.Literal) and op.arg.dtype.is_string():
-            return _kept(_read(op.arg.value, to), to)
+            return _kept(value_of(op.arg.value, to), to)
         return super().visit_Cast(op, arg=arg, to=to)
 
     def visit_StringSQLLike(  # noqa: N802
@@ -135,30 +135,6 @@ def _kept(value: Any, kind: dt.DataType) -> Any:
     found = encoding(kind)
     kept = values if found is None else found.encode(values)
     return sge.convert(kept[0].as_py())
-
-
-def _read(text: str, kind: dt.DataType) -> date | datetime | time:
-    """The date or time that a text stands for."""
-    try:
-        if kind.is_time():
-            return time.fromisoformat(text)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _unread(text, kind) from None
-    if kind.is_date():
-        if moment != datetime.combine(moment.date(), time.min):
-            raise _unread(text, kind)
-        return moment.date()
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment.replace(tzinfo=UTC) if kind.timezone else moment
-
-
-def _unread(text: str, kind: dt.DataType) -> InvalidFilter:
-    return InvalidFilter(
-        f"{text!r} is compared with a column of type {kind}, and is no such value; write it as in "
-        f"'2026-01-31', '2026-01-31 12:30:00' or '12:30:00'."
-    )
 
 
 COMPILER = Compiler()

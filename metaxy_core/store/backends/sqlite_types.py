@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metaxy_core.store.backends.sql.encoding import (
     Encoding,
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
 
 _MICROSECONDS: Final = 6
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_FIRST: Final = date.min.toordinal() - _EPOCH
+_LAST: Final = date.max.toordinal() - _EPOCH
 
 
 def encoding(kind: dt.DataType) -> Encoding | None:
@@ -68,7 +72,16 @@ def bound(values: pa.Array) -> list[Any]:
 
 
 def _date() -> Encoding:
-    return Encoding("string", lambda v: v.cast(pa.string()), lambda v: v.cast(pa.date32()))
+    """Text of which the years have four digits, so that it sorts, and can be read again."""
+
+    def encode(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        days = values.cast(pa.date32())
+        bounds = pc.min_max(days.cast(pa.int32())).as_py().values()
+        if any(day is not None and not _FIRST <= day <= _LAST for day in bounds):
+            raise ValueError("years go from 1 to 9999")
+        return days.cast(pa.string())
+
+    return Encoding("string", encode, lambda values: values.cast(pa.date32()))
 
 
 def _timestamp(kind: dt.DataType) -> Encoding:

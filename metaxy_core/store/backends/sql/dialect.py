@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from metaxy_core.errors import InvalidFilter
-from metaxy_core.store.backends.sql.comparing import comparable, plain
+from metaxy_core.errors import InvalidFilter, ValueOutOfRange
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
@@ -42,8 +41,8 @@ class Dialect:
         rewritings: what else is put in other words, one after another.
         is_shallow: whether queries cannot be nested deeply, and are named one after another.
         variant: what else compiled statements depend on.
-        compares_kept: whether filters compare encoded values as they are kept.
         names: what the names of tables and columns have to look like; None for anything.
+        reserved: names that no column can have.
         compiler: gives what compiles expressions; None for Ibis's own.
     """
 
@@ -55,8 +54,8 @@ class Dialect:
     rewritings: Sequence[Rewriting] = ()
     is_shallow: bool = False
     variant: str = ""
-    compares_kept: bool = False
     names: re.Pattern[str] | None = None
+    reserved: frozenset[str] = frozenset()
     compiler: Callable[[], Any] | None = None
 
     # ------------------------------------------------------------------ names
@@ -64,7 +63,7 @@ class Dialect:
     def short(self, name: str) -> str:
         """A name that the database can have; one that is another ends with a hash of the whole."""
         is_plain = self.names is None or self.names.fullmatch(name)
-        if is_plain and len(name.encode()) <= self.longest_name:
+        if is_plain and len(name.encode()) <= self.longest_name and name not in self.reserved:
             return name
         said = name if is_plain else f"_{_NO_LETTERS.sub('_', name)}"
         kept = said.encode()[: self.longest_name - _DIGITS - 1].decode(errors="ignore")
@@ -97,14 +96,22 @@ class Dialect:
         return str(self._compiler().type_mapper.to_string(kept)) if own is None else own
 
     def encoded(self, frame: pa.Table) -> pa.Table:
-        """A frame with the types that the database has."""
+        """A frame with the names and types that the database has.
+
+        Raises:
+            ValueOutOfRange: a column has a value that cannot be kept.
+        """
         import ibis
 
         columns = ibis.Schema.from_pyarrow(frame.schema)
         kept = {}
         for name, kind in columns.items():
             encoding = self.encoding(kind)
-            kept[name] = frame[name] if encoding is None else encoding.encode(frame[name])
+            try:
+                found = frame[name] if encoding is None else encoding.encode(frame[name])
+            except (pa.ArrowInvalid, OverflowError, ValueError) as error:
+                raise ValueOutOfRange.from_reason(f"column {name!r} ({kind}): {error}") from error
+            kept[self.short(name)] = found
         return pa.table(kept) if kept else frame
 
     def decoded(self, rows: pa.Table, columns: ibis.Schema) -> pa.Table:
@@ -134,11 +141,8 @@ class Dialect:
                 f"A {self.name} store keeps nested columns as text, so that a filter cannot read "
                 f"their members. Give what it needs a column of its own."
             )
-        root = expression.unbind().op()
-        if self.compares_kept:
-            root = comparable(root, self.encoding, self.name)
-        tree = self._compiler().to_sqlglot(root.to_expr())
-        rewritings = [plain, picked_first, named_shortly(self.short), *self.rewritings]
+        tree = self._compiler().to_sqlglot(expression.unbind())
+        rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
         for rewriting in rewritings:
             tree = tree.transform(rewriting, copy=False)
         return eliminate_subqueries(tree) if self.is_shallow else tree

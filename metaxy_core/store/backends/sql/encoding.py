@@ -61,17 +61,36 @@ def as_text(wanted: dt.DataType) -> Encoding:
 
 def as_json(wanted: dt.DataType) -> Encoding:
     """Nested values, and what else there is no type for, as text in JSON."""
-    kind = wanted.to_pyarrow()
+    given = wanted.to_pyarrow()
+    kind = _counted(given)
 
     def encode(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        if kind != given:
+            values = values.cast(given).cast(kind)
         texts = [None if v is None else json.dumps(_to_json(v)) for v in values.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
 
     def decode(values: pa.ChunkedArray) -> pa.ChunkedArray:
         found = [None if v is None else _of_json(json.loads(v), kind) for v in values.to_pylist()]
-        return pa.chunked_array([pa.array(found, kind)])
+        return pa.chunked_array([pa.array(found, kind).cast(given)])
 
     return Encoding("string", encode, decode)
+
+
+def _counted(kind: pa.DataType) -> pa.DataType:
+    """A type with numbers in the place of nanoseconds, which Python's own types do not have."""
+    types = pa.types
+    if (types.is_timestamp(kind) or types.is_duration(kind)) and kind.unit == "ns":
+        return pa.int64()
+    if types.is_struct(kind):
+        return pa.struct([each.with_type(_counted(each.type)) for each in kind])
+    if types.is_map(kind):
+        return pa.map_(_counted(kind.key_type), _counted(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_counted(kind.value_type), kind.list_size)
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_counted(kind.value_type)))
+    return kind
 
 
 def arrow_type(kind: dt.DataType) -> pa.DataType:
