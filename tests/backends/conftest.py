@@ -185,6 +185,17 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[mx.Met
         yield store
 
 
+SPEAKING = ("duckdb", "sqlite", "postgres", "clickhouse")
+"""Those with SQL of their own; others compute in DuckDB."""
+
+
+@pytest.fixture(params=[kind.param(repeats=kind.name not in SPEAKING) for kind in EVERY])
+def speaking_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[mx.MetadataStore]:
+    """A store of each kind, in every run where it has SQL of its own."""
+    with request.param.opened_at(tmp_path) as store:
+        yield store
+
+
 @pytest.fixture
 def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.MetadataStore]:
     """A second store, over the first."""

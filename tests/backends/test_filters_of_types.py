@@ -75,19 +75,21 @@ def sample() -> type[mx.Feature]:
 
 
 def test_a_filter_finds_the_same_records(
-    any_store: mx.MetadataStore, sample: type[mx.Feature]
+    speaking_store: mx.MetadataStore, sample: type[mx.Feature]
 ) -> None:
-    any_store.write(sample, FRAME)
+    speaking_store.write(sample, FRAME)
     found = {
-        text: "".join(sorted(any_store.read(sample, filters=text).to_arrow()["id"].to_pylist()))
+        text: "".join(
+            sorted(speaking_store.read(sample, filters=text).to_arrow()["id"].to_pylist())
+        )
         for text in FOUND
     }
-    assert found == FOUND | OTHERWISE.get(any_store.kind, {})
+    assert found == FOUND | OTHERWISE.get(speaking_store.kind, {})
 
 
 def test_a_deletion_takes_what_its_filter_finds(
-    any_store: mx.MetadataStore, sample: type[mx.Feature]
+    speaking_store: mx.MetadataStore, sample: type[mx.Feature]
 ) -> None:
-    any_store.write(sample, FRAME)
-    any_store.delete(sample, filters="name LIKE 'a%' AND price = 9.5")
-    assert sorted(any_store.read(sample).to_arrow()["id"].to_pylist()) == ["a", "c"]
+    speaking_store.write(sample, FRAME)
+    speaking_store.delete(sample, filters="name LIKE 'a%' AND price = 9.5")
+    assert sorted(speaking_store.read(sample).to_arrow()["id"].to_pylist()) == ["a", "c"]

@@ -29,27 +29,27 @@ def feature(key: str, **options: Any) -> type[mx.Feature]:
     return Sample
 
 
-def test_members_of_nested_columns_have_any_name(any_store: mx.MetadataStore) -> None:
+def test_members_of_nested_columns_have_any_name(speaking_store: mx.MetadataStore) -> None:
     video, label = feature("video"), feature("label")
     frame = pa.table({"id": ["a"], "etag": ["1"]})
-    any_store.write(label, frame)
-    any_store.write(video, frame.append_column("nested", nested()))
-    assert any_store.read(video).to_arrow()["nested"].to_pylist() == nested().to_pylist()
-    any_store.write(label, pa.table({"id": ["b"], "etag": ["1"]}))
-    assert any_store.count(label) == 2
+    speaking_store.write(label, frame)
+    speaking_store.write(video, frame.append_column("nested", nested()))
+    assert speaking_store.read(video).to_arrow()["nested"].to_pylist() == nested().to_pylist()
+    speaking_store.write(label, pa.table({"id": ["b"], "etag": ["1"]}))
+    assert speaking_store.count(label) == 2
 
 
 COLUMNS: Final = ("x" * 63, "x" * 64, "x" * 70, "x" * 70 + "y", "ü" * 40, "xmin", "ctid")
 
 
-def test_columns_and_fields_have_any_name(any_store: mx.MetadataStore) -> None:
+def test_columns_and_fields_have_any_name(speaking_store: mx.MetadataStore) -> None:
     fields = [mx.FieldSpec(key=key * 60, version_from=["etag"]) for key in "ab"]
     video = feature("video", id_columns=["id", COLUMNS[2]], fields=fields)
     copy = feature("copy", id_columns=["id", COLUMNS[2]], deps=[video], fields=["c"])
     frame = pa.table({"id": ["a"], "etag": ["1"], **{name: [name] for name in COLUMNS}})
-    any_store.write(video, frame)
-    rows = any_store.read(video).to_arrow()
+    speaking_store.write(video, frame)
+    rows = speaking_store.read(video).to_arrow()
     assert [rows[name].to_pylist() for name in COLUMNS] == [[name] for name in COLUMNS]
-    carried = any_store.resolve_update(copy).new
-    any_store.write(copy, carried)
-    assert any_store.resolve_update(copy).counts == mx.Counts()
+    carried = speaking_store.resolve_update(copy).new
+    speaking_store.write(copy, carried)
+    assert speaking_store.resolve_update(copy).counts == mx.Counts()

@@ -46,9 +46,8 @@ DIALECT: Final = Dialect(
     _LONGEST_NAME,
     STORED,
     encoding,
-    rewritings=[written_out],
+    rewritings=[written_out, counted_times],
     names=_NAMES,
-    compares_kept=True,
 )
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+")
 _DATASET: Final = re.compile(r"\w{1,1024}", re.ASCII)
