@@ -18,7 +18,7 @@ from benchmarks.engines.ours import CHANGED, computed, features
 from benchmarks.measuring import Measuring
 from benchmarks.scenarios import REFERENCE, Scenario
 
-STEPS: Final = ("write", "all new", "all compared", "0.1 % changed")
+STEPS: Final = ("write", "all new", "nothing changed", "0.1 % changed")
 WARM_UP: Final = 1_000
 SLOW: Final = 100_000
 """The most records that a store is measured with which holds a component that is slow here."""

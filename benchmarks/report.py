@@ -255,8 +255,8 @@ def _scale(results: Results) -> list[str]:
 
 _BY_STORE = """\
 The simple graph, as multiples of what DuckDB took in the same run. *All new*: nothing of the leaf
-is stored. *All compared*: everything was computed, and nothing is settled yet. *0.1 % changed*: so
-many records of the root changed since, and the rest is settled.
+is stored, so that everything is compared and fetched. *Nothing changed*: everything was computed.
+*0.1 % changed*: so many records of the root changed since. Each step opens the store anew.
 """
 
 
