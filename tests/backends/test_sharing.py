@@ -19,6 +19,7 @@ Opened = Callable[[], mx.MetadataStore]
 WRITER = Path(__file__).with_name("writer.py")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("processes")
 def test_two_processes_that_write_at_once_wait_their_turn(
     project: Project, request: pytest.FixtureRequest, tmp_path: Path

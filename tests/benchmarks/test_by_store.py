@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def test_each_step_is_measured_and_shown_beside_duckdb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(by_store, "kinds", lambda _: ["duckdb", "delta"])
+    monkeypatch.setattr(by_store, "kinds", lambda _: ["duckdb", "sqlite"])
     rows = list(by_store.measured(2_000, tmp_path, rounds=1))
-    assert [row["store"] for row in rows] == ["duckdb", "delta"]
+    assert [row["store"] for row in rows] == ["duckdb", "sqlite"]
     assert all(set(row["seconds"]) == set(by_store.STEPS) for row in rows)
     found = Results()
     found.kept["stores"] = rows
     page = generated(found, IMAGES)
     assert "| duckdb | 2,000 | 1 | 1.00x | 1.00x | 1.00x | 1.00x |" in page
-    assert "| delta | 2,000 | 1 | " in page
+    assert "| sqlite | 2,000 | 1 | " in page
 
 
 def test_kinds_with_a_slow_component_are_left_out_of_large_runs(

@@ -40,6 +40,7 @@ def prepared(scenario: Scenario, data: Path, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SMALL, ids=str)
 def test_the_work_gives_the_expected_records(
     scenario: Scenario, data: Path, tmp_path: Path
@@ -50,6 +51,7 @@ def test_the_work_gives_the_expected_records(
         assert ours.run(scenario, path, closing) == scenario.expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["simple", "wide"])
 @pytest.mark.parametrize(("stored", "changed"), [(False, 0), (True, 100), (True, 0)])
 def test_hand_written_sql_finds_the_same_records_and_versions(

@@ -42,7 +42,7 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return open_store
 
 
-@settings(max_examples=3, **SETTINGS)
+@settings(max_examples=2, **SETTINGS)
 @given(shape=st.just(0), random=RANDOMS)
 def test_every_increment_equals_the_oracle(opened: Opened, shape: int, random: Random) -> None:
     with lived_in(opened, shape, random) as world:

@@ -90,6 +90,7 @@ def test_what_a_killed_process_had_taken_comes_back_when_its_claim_lapses(
         assert [held.owner for held in store.claims()] == ["next"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_that_is_started_again_resumes_with_its_records(
     path: Path, crop: type[mx.Feature], start: Start
 ) -> None:

@@ -163,7 +163,7 @@ class World:
         self.made[index] = replace(feature, codes=codes)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(made=declarations(), data=st.data())
 def test_the_plan_is_what_happens(made: list[Declared], data: st.DataObject) -> None:
     with mx.DuckDBMetadataStore(":memory:") as store:

@@ -60,6 +60,7 @@ def test_four_processes_write_ten_commits_each_and_every_row_is_there_once(
         assert (last.id, last.rows, last.superseded) == (40, ROWS, 0)
 
 
+@pytest.mark.slow
 def test_a_reader_between_writers_never_sees_half_a_commit(
     project: Project, path: Path, video: type[mx.Feature], start: Start
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_reader_between_writers_never_sees_half_a_commit(
     assert seen[-1] == 30
 
 
+@pytest.mark.slow
 def test_processes_that_write_to_one_id_leave_the_last_commit_s_state(
     path: Path, video: type[mx.Feature], start: Start
 ) -> None:

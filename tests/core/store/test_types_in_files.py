@@ -114,6 +114,7 @@ def test_what_is_written_is_read(backend, kind):
     assert sorted(pairs) == sorted([*both, *((n, "None") for n in range(len(rows)))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", VALUES)
 def test_comparisons_are_those_of_duckdb(backend, kind):
     skip_if_substituted(backend, kind)

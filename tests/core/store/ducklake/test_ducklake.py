@@ -24,6 +24,10 @@ from metaxy_core.store.backends.duckdb_extensions import load_extension
 from metaxy_core.store.backends.ducklake_session import storable
 from tests.core.store.ducklake.kinds import KINDS, opened
 
+CATALOGS = [
+    pytest.param(kind, marks=[] if kind == "duckdb" else pytest.mark.slow) for kind in KINDS
+]
+
 
 @pytest.fixture(autouse=True)
 def features(graph: mx.FeatureGraph) -> tuple[type[mx.Feature], ...]:
@@ -40,7 +44,7 @@ def frame(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "metaxy_provenance_by_field": [{"default": "a"}] * len(ids)})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CATALOGS)
 def test_one_writer_at_a_time_and_readers_of_what_is_there(kind, tmp_path):
     with opened(kind, tmp_path) as one, opened(kind, tmp_path, lock_timeout=0.0) as two:
         assert two.count("video") == 0
@@ -84,7 +88,7 @@ def filled_and_failed(store: mx.MetadataStore) -> None:
         transaction.replace("again", "SELECT t::BIGINT AS n, t FROM (VALUES ('c')) AS v(t)")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CATALOGS)
 def test_a_table_that_is_filled_anew_stays_the_one_it_was(kind, tmp_path):
     with opened(kind, tmp_path) as store:
         for sql in (
@@ -134,7 +138,7 @@ def test_a_folder_that_is_not_there_is_not_made(catalog, tmp_path):
         assert not folder.exists()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CATALOGS)
 def test_data_that_are_elsewhere_are_missed_before_anything_is_written(kind, tmp_path):
     with opened(kind, tmp_path) as store:
         store.write("video", frame("a"))
@@ -189,7 +193,7 @@ def test_no_password_is_told():
             assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CATALOGS)
 def test_values_of_types_that_there_are_not_are_kept_as_their_substitutes(kind, tmp_path):
     values = (
         "SELECT TIME_NS '01:02:03.000004' AS clock, [1, 2]::TINYINT[2] AS pair, "
@@ -219,7 +223,7 @@ def test_values_of_types_that_there_are_not_are_kept_as_their_substitutes(kind, 
             transaction.append("nested", "SELECT [INTERVAL 1 SECOND] AS lasting")
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+@pytest.mark.parametrize("kind", CATALOGS[:2])
 def test_maintenance_makes_few_files_and_erases_what_was_erased(kind, tmp_path):
     path = {"duckdb": "catalog.ducklake", "sqlite": "catalog.sqlite"}[kind]
     prefix = "sqlite:" if kind == "sqlite" else ""

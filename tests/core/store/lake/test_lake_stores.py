@@ -30,7 +30,9 @@ from tests.core.store.lake.kinds import KINDS, opened
 Opened = Callable[..., mx.MetadataStore]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[pytest.param(kind, marks=[] if kind == "delta" else pytest.mark.slow) for kind in KINDS]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
