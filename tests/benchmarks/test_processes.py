@@ -37,6 +37,7 @@ def test_what_an_engine_cannot_do_is_told(tmp_path: Path) -> None:
         process.run(STALE, tmp_path / "store.duckdb")
 
 
+@pytest.mark.slow
 def test_the_command_writes_results_that_can_be_read_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_partition_s_run_handles_its_bucket_alone(lab, media, clips):
     assert event.partition == "1"
 
 
+@pytest.mark.slow
 def test_all_partitions_together_handle_every_record_once(lab, media, clips):
     lab.run(clips)
 
@@ -71,6 +72,7 @@ def test_a_backfill_of_some_buckets_leaves_the_others(lab, media, clips):
     assert done == {"1", "3"}
 
 
+@pytest.mark.slow
 def test_a_change_makes_work_in_its_record_s_bucket(lab, media, clips):
     lab.run(clips)
     for key in "0123":
@@ -119,6 +121,7 @@ def test_a_bucket_may_be_computed_in_chunks(lab, media, clips):
     assert event.partition == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 3])
 def test_samples_of_a_root_are_narrowed_to_the_bucket(lab, media, frames):
     lab.samples = dict.fromkeys(NAMES, ("1", "1"))
@@ -216,6 +219,7 @@ def test_any_asset_with_the_partitions_of_a_bucketed_one_loads_its_bucket(lab, m
     assert loaded == [BUCKETS[3]]
 
 
+@pytest.mark.slow
 def test_groups_of_a_bucket_are_made_of_members_of_all_buckets(lab, media):
     spec = mx.FeatureSpec(
         key="example/album",
@@ -244,6 +248,7 @@ def test_groups_of_a_bucket_are_made_of_members_of_all_buckets(lab, media):
     assert set(seen) == {12}
 
 
+@pytest.mark.slow
 def test_a_bucket_s_data_version_changes_with_its_own_records_only(lab, media, clips):
     asset = bucketed(lab, media, orphans="delete")
 

@@ -324,6 +324,7 @@ def test_the_parents_of_an_expansion_are_divided(lab, media, clips):
     assert [row["video_id"] for row in lab.records(Scene)] == ["a", "c", "d", "e"]
 
 
+@pytest.mark.slow
 def test_several_chunked_assets_stand_in_one_run(lab, media, clips):
     with media.graph.use():
 

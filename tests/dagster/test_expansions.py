@@ -71,6 +71,7 @@ def test_children_of_a_parent_that_is_gone_are_deleted(lab, chunked):
     assert lab.records(chunked.Chunk) == []
 
 
+@pytest.mark.slow
 def test_assets_that_share_an_expansion_are_given_their_own_parents(lab, chunked):
     lab.run(lab.video(chunked))
     shares = {name: chunk_asset(lab, chunked, where={"video_id": name}) for name in "ab"}

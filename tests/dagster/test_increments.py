@@ -156,6 +156,7 @@ def test_an_op_context_and_a_context_without_annotation_are_given_as_asked_for(l
     assert seen == [dg.OpExecutionContext, dg.AssetExecutionContext]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "convert",
     [pl.DataFrame, pl.LazyFrame, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow],

@@ -41,6 +41,7 @@ def loaded(lab, media, written, annotation, **metadata):
     return got[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("annotation", "kind"),
     [

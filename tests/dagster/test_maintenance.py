@@ -231,6 +231,7 @@ def test_compaction_leaves_data_versions_as_they_were(lab: Any, media: SimpleNam
     assert observation(result, lab.TRANSCRIPT).tags == {"dagster/data_version": before}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "erased"), [("30d", 0), ("1", 0), ("0d", 2), ("4", 2)])
 def test_history_is_kept_for_a_span_or_from_a_commit_on(
     lab: Any, media: SimpleNamespace, keep: str, erased: int

@@ -58,6 +58,7 @@ def test_nothing_is_planned_where_nothing_is_to_do(lab, batched):
     assert "Nothing was done since the last tick; 0 batches are open." in said.skip_message
 
 
+@pytest.mark.slow
 def test_a_change_is_planned_in_new_partitions(lab, media, batched):
     while batched.tick():
         pass
@@ -69,6 +70,7 @@ def test_a_change_is_planned_in_new_partitions(lab, media, batched):
     assert len(set(batched.launched)) == 4
 
 
+@pytest.mark.slow
 def test_records_that_arrive_while_batches_are_open_come_in_further_ones(lab, batched):
     batched.accept(batched.evaluate())
     lab.samples |= dict.fromkeys("xyz", ("1", "1"))
@@ -188,6 +190,7 @@ def test_a_batch_handles_the_records_of_its_plan_that_still_need_it(lab, media, 
     assert lab.processed == [["b"]]
 
 
+@pytest.mark.slow
 def test_records_that_change_after_their_batch_s_run_come_in_a_new_batch(lab, batched):
     batched.tick()
     lab.samples["a"] = ("2", "1")

@@ -164,6 +164,7 @@ def test_a_function_that_takes_the_increment_gets_its_own_part(lab, shop):
     assert lab.counts(result, LEFT) == {"new": 2, "processed": 2}
 
 
+@pytest.mark.slow
 @BOTH_WAYS
 def test_a_feature_downstream_is_shared_too(lab, shop):
     samples = {"left": seen(left={1: "a", 2: "a"}), "right": seen(right={3: "a", 4: "a"})}
@@ -196,6 +197,7 @@ def test_rows_of_another_asset_are_refused(lab, shop):
     assert stored(lab, shop.Faces) == []
 
 
+@pytest.mark.slow
 def test_the_data_version_of_an_asset_changes_with_its_own_records_only(lab, shop):
     samples = {"left": seen(left={1: "a"}), "right": seen(right={3: "a"})}
     left, right = (camera(lab, shop, side, samples, orphans="delete") for side in samples)
@@ -220,6 +222,7 @@ def test_the_data_version_of_an_asset_changes_with_its_own_records_only(lab, sho
     assert len({first, changed, emptied}) == 3
 
 
+@pytest.mark.slow
 def test_a_data_version_is_found_behind_many_commits_of_others(lab, shop):
     samples = {"left": seen(left={1: "a"}), "right": [seen(right={n: "a"}) for n in range(2, 13)]}
     left, right = (camera(lab, shop, side, samples) for side in samples)
@@ -358,6 +361,7 @@ def both(lab, shop):
     return samples
 
 
+@pytest.mark.slow
 @BOTH_WAYS
 def test_a_slice_is_computed_in_chunks(lab, shop, both):
     result = lab.run(faces(lab, shop, "left", chunk_size=1))
@@ -366,6 +370,7 @@ def test_a_slice_is_computed_in_chunks(lab, shop, both):
     assert lab.counts(result, dg.AssetKey(["shop", "faces", "left"]))["processed"] == 2
 
 
+@pytest.mark.slow
 @BOTH_WAYS
 def test_chunks_of_two_slices_in_one_run_are_told_apart(lab, shop, both):
     sides = [faces(lab, shop, side, chunk_size=1) for side in ("left", "right")]
@@ -399,6 +404,7 @@ def test_batches_of_a_slice_are_planned(lab, shop, both):
     assert sorted(planned["number"]) == [1, 2]
 
 
+@pytest.mark.slow
 def test_maintenance_reports_each_slice_under_its_own_data_version(lab, shop, both):
     samples = {"right": seen(right={3: "b"})}
     assets = [camera(lab, shop, side, both) for side in ("left", "right")]

@@ -128,6 +128,7 @@ def test_a_record_that_left_a_group_makes_it_stale(project: Project) -> None:
     assert together(by_bucket(project, team, 3)) == {"stale": ["blue", "red"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [True, False])
 def test_records_with_parts_of_ids_and_optional_deps_are_found_alike(
     project: Project, video: FeatureClass, monkeypatch: pytest.MonkeyPatch, *, few: bool

@@ -16,6 +16,7 @@ from metaxy_core.errors import InvalidFallback, StoreLocked, StoreUnreachable
 FeatureClass = type[mx.Feature]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_a_fallback_keeps_every_byte(project, tmp_path, at):
     path = tmp_path / "prod.duckdb"
     with mx.DuckDBMetadataStore(path) as prod:
@@ -106,6 +107,7 @@ def test_sql_compiled_for_one_set_of_stores_is_not_taken_for_another(project, tm
                 assert dev.count(faces) == 2
 
 
+@pytest.mark.slow
 def test_production_is_written_by_another_process_while_a_branch_works_over_it(
     project, tmp_path, at
 ):

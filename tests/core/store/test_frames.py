@@ -77,6 +77,7 @@ def read(store: mx.MetadataStore, feature: type[mx.Feature]) -> pl.DataFrame:
     return store.read(feature).to_polars().drop("metaxy_created_at").sort("id")
 
 
+@pytest.mark.slow
 def test_samples_of_any_library_give_the_same_increment(
     project: Project,
     video: type[mx.Feature],
@@ -91,6 +92,7 @@ def test_samples_of_any_library_give_the_same_increment(
     assert not project.counts(video, library(samples))
 
 
+@pytest.mark.slow
 def test_an_increment_turned_into_any_library_s_frame_can_be_written(
     project: Project,
     video: type[mx.Feature],
@@ -105,6 +107,7 @@ def test_an_increment_turned_into_any_library_s_frame_can_be_written(
     assert read(project.store, video).equals(expected)
 
 
+@pytest.mark.slow
 def test_raw_samples_of_any_library_can_be_written(
     project: Project,
     video: type[mx.Feature],

@@ -335,6 +335,7 @@ def test_an_id_of_another_shape_is_refused(project: Project, text: FeatureClass)
 # --------------------------------------------------------------------------- telling
 
 
+@pytest.mark.slow
 def test_many_former_states_are_searched(project: Project, text: FeatureClass) -> None:
     film(project, "a")
     frame = project.store.resolve_update(text).new

@@ -83,6 +83,7 @@ def test_a_store_without_records_needs_none(project: Project) -> None:
     assert project.store.migrations() == ()
 
 
+@pytest.mark.slow
 def test_a_renamed_field_is_carried_through_the_graph(studio: Studio) -> None:
     studio.release(field="audio")
     assert studio.todo() == [mx.Counts(stale=2), mx.Counts(blocked=2), DONE]
@@ -106,6 +107,7 @@ def test_the_plan_counts_what_will_be_done_and_does_nothing(studio: Studio) -> N
     assert tally(plan) == tally(studio.store.migrate(studio.graph, fields=RENAMED))
 
 
+@pytest.mark.slow
 def test_what_was_stale_is_left_and_so_is_what_reads_it(studio: Studio) -> None:
     studio.samples = pl.DataFrame({"id": ["a", "b"], "etag": ["1", "2"]})
     studio.project.process(studio.video, studio.samples)
@@ -179,6 +181,7 @@ def test_every_rebase_is_recorded(studio: Studio) -> None:
     assert done.version == video.migration
 
 
+@pytest.mark.slow
 def test_releases_are_migrated_one_after_the_other(studio: Studio) -> None:
     for former, field in [("sound", "audio"), ("audio", "track"), ("track", "sound")]:
         studio.release(field=field)

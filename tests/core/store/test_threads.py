@@ -99,6 +99,7 @@ def test_readers_and_a_writer_share_a_store(project: Project) -> None:
     assert project.counts(copy) == mx.Counts(new=ROUNDS * 10)
 
 
+@pytest.mark.slow
 def test_threads_with_a_store_each_share_a_file(project: Project, tmp_path: Path) -> None:
     video = project.feature("video")
     path = tmp_path / "metadata.duckdb"
