@@ -288,7 +288,7 @@ def pushed(path: str | Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["md:x", "https://x.invalid/y.duckdb", "s3://bucket/x", "file:x.duckdb", ":memory:x", "", "a\0",
+    ["md:x", "https://x.invalid/y.duckdb", "s3://bucket/x", "file:x.duckdb", "", "a\0",
      "x" * 10_000],
     ids=lambda path: path[:20],
 )  # fmt: skip

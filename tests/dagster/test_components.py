@@ -468,7 +468,7 @@ def refusal(project, attributes):
             "compute: {media/text: {function: 'a:b', chunksize: 3}}",
             ["compute has no 'chunksize'", "did you mean 'chunk_size'?", "media/text"],
         ),
-        ("store: {path: a.duckdb}", ["store has no 'path'", "database, read_only"]),
+        ("store: {path: a.duckdb}", ["store has no 'path'", "database, type"]),
         ("schedules: [{cron: x, features: a}]", ["schedules has no 'cron'", "cron_schedule"]),
     ],
 )

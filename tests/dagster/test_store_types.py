@@ -40,7 +40,7 @@ KINDS = {
     "iceberg": in_folder("iceberg"),
     "lance": in_folder("lance"),
 }
-REPEATED = {"sqlite", "iceberg", "lance"}
+REPEATED = {"sqlite", "delta", "iceberg", "lance"}
 
 
 @pytest.fixture(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FeatureClass = type[mx.Feature]
 Opened = Callable[..., mx.MetadataStore]
 NOTHING = mx.Counts()
+pytestmark = pytest.mark.slow  # what every kind of store does is in tests/backends/test_copies.py
 
 
 @pytest.fixture
