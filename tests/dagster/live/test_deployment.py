@@ -21,8 +21,9 @@ from tests.dagster.live.project import (
     Words,
 )
 
+pytestmark = pytest.mark.slow  # servers, a daemon and a browser take minutes
 
-@pytest.mark.slow
+
 @pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")
 def test_materialize_on_an_assets_page_shows_what_the_increment_was(live: Deployment) -> None:
     new, _ = live.work(Headline)
