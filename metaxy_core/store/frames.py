@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import narwhals as nw
 import pyarrow as pa
@@ -11,6 +11,9 @@ import pyarrow as pa
 from metaxy_core.errors import UnexpectedColumn, UnsupportedFrame
 from metaxy_core.keys import FeatureKey
 from metaxy_core.specs.names import is_storable
+
+_OF_ARROW: Final = ("__filename", "__fragment_index", "__batch_index", "__last_in_fragment")
+"""What Arrow itself calls columns that it adds to those of a frame when it reads it."""
 
 
 def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
@@ -23,7 +26,8 @@ def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
 
     Raises:
         UnsupportedFrame: the object is none of these.
-        UnexpectedColumn: two columns have one name, or names that differ only in case.
+        UnexpectedColumn: two columns have one name, or names that differ only in case, or one has a
+            name that cannot be kept.
     """
     try:
         table = _table(feature, frame)
@@ -61,10 +65,10 @@ def _table(feature: FeatureKey, frame: Any) -> pa.Table:
 def _check_names(feature: FeatureKey, names: Iterable[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
-        if not name or not is_storable(name):
+        if not name or not is_storable(name) or name in _OF_ARROW:
             raise UnexpectedColumn(
-                f"The frame for '{feature}' has a column named {name[:100]!r}, which no database "
-                f"keeps; rename it. Nothing was written."
+                f"The frame for '{feature}' has a column named {name[:100]!r}, which cannot be "
+                f"kept; rename it. Nothing was written."
             )
         folded = name.lower()
         if folded in seen:

@@ -53,3 +53,24 @@ def test_columns_and_fields_have_any_name(speaking_store: mx.MetadataStore) -> N
     carried = speaking_store.resolve_update(copy).new
     speaking_store.write(copy, carried)
     assert speaking_store.resolve_update(copy).counts == mx.Counts()
+
+
+OWN: Final = (
+    "_rowid", "_rowaddr", "_rowoffset", "_score", "_distance", "_file", "_pos", "_change_type",
+    "_commit_version", "_PARTITIONTIME", "_TABLE_SUFFIX", "_part", "rowid", "_",
+)  # fmt: skip
+"""What one database or library or another calls columns of its own."""
+
+
+def test_columns_have_names_of_a_librarys_own(speaking_store: mx.MetadataStore) -> None:
+    video = feature("video", id_columns=["id", "_rowid"])
+    frame = pa.table({"id": ["a"], "etag": ["1"], **{name: [name] for name in OWN}})
+    speaking_store.write(video, frame)
+    rows = speaking_store.read(video).to_arrow()
+    assert [rows[name].to_pylist() for name in OWN] == [[name] for name in OWN]
+    changed = frame.set_column(1, "etag", pa.array(["2"]))
+    increment = speaking_store.resolve_update(video, changed)
+    assert increment.counts == mx.Counts(stale=1)
+    speaking_store.write(video, increment.stale)
+    speaking_store.delete(video, filters="_rowid = '_rowid'", hard=True)
+    assert speaking_store.count(video) == 0

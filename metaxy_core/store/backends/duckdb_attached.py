@@ -17,7 +17,7 @@ from metaxy_core.store.backends.addresses import checked_timeout
 from metaxy_core.store.backends.duckdb_instances import Instance, OwnInstance, Settings
 from metaxy_core.store.backends.duckdb_memory import DuckDBMemory
 from metaxy_core.store.backends.duckdb_session import DuckDBSession
-from metaxy_core.store.backends.refusals import refusal
+from metaxy_core.store.backends.refusals import is_full, refusal
 
 ENGINE: Final = "DuckDB"
 _LOCKED: Final = ("Could not set lock on file", "Unique file handle conflict")
@@ -107,7 +107,8 @@ class AttachedBackend(DuckDBMemory):
 
     def translated(self, error: duckdb.Error) -> Exception:
         """What DuckDB says in a transaction, in our words, or as it is."""
-        if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
+        is_refused = isinstance(error, (duckdb.IOException, duckdb.SerializationException))
+        if is_refused or is_full(error):
             return refusal(ENGINE, self.address, error, read_only=False)
         if isinstance(error, duckdb.DataError):
             return ValueOutOfRange.from_reason(first_line(error))

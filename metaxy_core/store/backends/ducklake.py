@@ -27,7 +27,7 @@ from metaxy_core.store.backends.ducklake_buckets import close_bucket, open_bucke
 from metaxy_core.store.backends.ducklake_catalogs import ENGINE, Catalog, catalog_at
 from metaxy_core.store.backends.ducklake_session import DuckLakeSession
 from metaxy_core.store.backends.lake.places import Place
-from metaxy_core.store.backends.refusals import locked, refusal
+from metaxy_core.store.backends.refusals import is_full, locked, refusal
 from metaxy_core.store.base import MetadataStore
 
 SCHEMA: Final = "metaxy"
@@ -117,7 +117,8 @@ class DuckLakeBackend(AttachedBackend):
         """What DuckDB says in a transaction, in our words, or as it is."""
         if _BUSY in str(error):
             return locked(ENGINE, self.address, self._lock_timeout, self._said(error))
-        if isinstance(error, (duckdb.IOException, duckdb.SerializationException)):
+        is_refused = isinstance(error, (duckdb.IOException, duckdb.SerializationException))
+        if is_refused or is_full(error):
             where = f"{self.address} with data in {self._place.address}"
             return refusal(ENGINE, where, self._said(error), read_only=False)
         return super().translated(error)

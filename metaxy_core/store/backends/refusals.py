@@ -13,6 +13,7 @@ from metaxy_core.errors.base import first_line
 
 _FOREIGN = ("not a valid DuckDB database file", "file is not a database")
 _NOT_WRITABLE = ("Permission denied", "Read-only", "readonly")
+_FULL = ("No space left", "disk is full", "Disk quota")
 
 
 def locked(engine: str, address: str, seconds: float, error: Exception) -> StoreLocked:
@@ -23,9 +24,24 @@ def locked(engine: str, address: str, seconds: float, error: Exception) -> Store
     )
 
 
+def is_full(error: Exception) -> bool:
+    """Whether the disk had no room left."""
+    return any(sign in str(error) for sign in _FULL)
+
+
+def full_disk(address: str, said: str) -> StoreUnreachable:
+    """A change did not fit on the disk."""
+    return StoreUnreachable(
+        f"The disk of the store {address!r} is full; the change was not made. Make room, and run "
+        f"it again. {said}"
+    )
+
+
 def refusal(engine: str, address: str, error: Exception, *, read_only: bool) -> StoreError:
     """A file cannot be opened, or not as was asked."""
     reason = first_line(error)
+    if is_full(error):
+        return full_disk(address, f"{engine} says: {reason}")
     if any(sign in reason for sign in _FOREIGN):
         return NotAStore(
             f"{address!r} is no {engine} database; give the path of a store, or of a file that "

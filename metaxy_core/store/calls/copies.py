@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaxy_core.errors import CopyRefused, InvalidWrite
@@ -15,6 +16,7 @@ from metaxy_core.store.copying import Copying
 from metaxy_core.store.parts import Calls, Parts
 
 if TYPE_CHECKING:
+    from metaxy_core.store.backends.base import Backend
     from metaxy_core.store.base import MetadataStore
 
 
@@ -100,10 +102,16 @@ def _own_parts(store: Calls) -> Parts:
         return parts.alone(snapshot)
 
 
+def _place(backend: Backend) -> str:
+    """The address of a store; of one in files the same whichever path leads there."""
+    path = Path(backend.address)
+    return str(path.resolve()) if backend.capabilities.files and path.exists() else backend.address
+
+
 def _check_apart(source: Parts, target: Parts) -> None:
     """Two stores with one hash algorithm."""
     one, other = source.backend, target.backend
-    same_place = (one.kind, one.address) == (other.kind, other.address)
+    same_place = (one.kind, _place(one)) == (other.kind, _place(other))
     if one is other or (same_place and one.capabilities.durable):
         raise CopyRefused.from_itself(other.address)
     if source.tables.algorithm != target.tables.algorithm:

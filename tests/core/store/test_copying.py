@@ -488,6 +488,16 @@ def test_a_store_is_not_copied_to_itself(video: FeatureClass, other: mx.Metadata
         other.copy_from(mx.DuckDBMetadataStore(other.address))
 
 
+def test_a_store_is_itself_by_another_path_too(
+    video: FeatureClass, other: mx.MetadataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.duckdb").symlink_to(other.address)
+    for path in (Path(other.address).name, "link.duckdb"):
+        with pytest.raises(CopyRefused, match="to itself"):
+            other.copy_from(mx.DuckDBMetadataStore(path))
+
+
 def test_a_writer_beside_a_copy_is_noticed(
     project: Project, video: FeatureClass, target: mx.MetadataStore
 ) -> None:

@@ -226,6 +226,15 @@ def test_a_column_that_differs_from_a_known_one_only_in_case_is_refused(project:
             project.store.write(feature, sample(project, Path="P"))
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "__filename", "__fragment_index"])
+def test_a_column_that_cannot_be_kept_is_refused(project: Project, name: str) -> None:
+    video = project.feature("video")
+    samples = project.samples(v1="a").to_arrow().append_column(name, pa.array(["x"]))
+    for call in (project.store.write, project.store.resolve_update):
+        with project.refuses(UnexpectedColumn, "'video'", "cannot be kept", "rename it"):
+            call(video, samples)
+
+
 def test_two_columns_of_one_name_are_refused(project: Project) -> None:
     video = project.feature("video")
     arrow = project.samples(v1="a").to_arrow()

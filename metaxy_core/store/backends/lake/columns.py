@@ -3,7 +3,8 @@
 Whole numbers of fewer than 32 bits, and those without a sign, stand in larger ones, and 64 bits of
 them without a sign in a decimal; times of day, durations and timestamps of nanoseconds in whole
 numbers; timestamps of seconds and milliseconds in those of microseconds; arrays in lists; every
-other type in text. Names that other programs may stumble over are replaced.
+other type in text. Names that other programs may stumble over are replaced, and those of columns
+that begin with ``_``, since Lance and Arrow have columns of their own with such names.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import duckdb
 from metaxy_core.store.backends.duckdb_session import quoted
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,119}")
+_OWN: Final = "_"
 _ENDLESS: Final = 2**63 - 1
 
 _AS_THEY_ARE: Final = {
@@ -74,7 +76,7 @@ class Column:
     @classmethod
     def from_name(cls, name: str, kind: str) -> Column:
         """A column under the name that a lake table has for it."""
-        return cls(name, kind, _stored_name(name))
+        return cls(name, kind, _replaced(name) if name.startswith(_OWN) else _stored_name(name))
 
     def to_stored(self, value: str) -> str:
         """A value of any type, in SQL, as the lake table holds it."""
@@ -144,8 +146,10 @@ def keys_to_store(columns: Columns, names: Sequence[str], table: str) -> str:
 
 
 def _stored_name(name: str) -> str:
-    if _PLAIN_NAME.fullmatch(name):
-        return name
+    return name if _PLAIN_NAME.fullmatch(name) else _replaced(name)
+
+
+def _replaced(name: str) -> str:
     return f"metaxy_named_{hashlib.sha256(name.lower().encode()).hexdigest()[:24]}"
 
 

@@ -13,6 +13,7 @@ from obstore.exceptions import BaseError
 from metaxy_core.errors import ReadOnlyStore, StoreError, StoreUnreachable, ValueOutOfRange
 from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.lake.places import Place
+from metaxy_core.store.backends.refusals import full_disk, is_full
 
 
 class Refusals:
@@ -43,6 +44,8 @@ class Refusals:
     def _refusal(self, error: Exception) -> StoreError:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         address, said = self._place.address, self._without_secrets(reason)
+        if is_full(error):
+            return full_disk(address, said)
         if isinstance(error, PermissionError) or "ermission denied" in reason:
             return ReadOnlyStore(
                 f"{address!r} cannot be written; open the store with read_only=True, or allow "
