@@ -1,13 +1,8 @@
-"""The SQL that BigQuery gets is written down, and is BigQuery's.
-
-``METAXY_WRITE_STATEMENTS=1`` writes the files anew.
-"""
+"""The SQL that BigQuery gets is written down, and is BigQuery's."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +10,11 @@ import sqlglot.expressions as sge
 
 import metaxy_core as mx
 from tests.backends.bigquery.work import Statements, parsed_all, work, written
+from tests.backends.bigquery.written_down import check, files
 
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-FILES = Path(__file__).with_name("sql")
-WRITE = "METAXY_WRITE_STATEMENTS"
 KNOWN = {"TO_JSON_STRING", "FARM_FINGERPRINT"}
 """Functions of BigQuery that sqlglot has no name for."""
 
@@ -42,16 +36,13 @@ def statements(project: Project, monkeypatch: pytest.MonkeyPatch) -> Statements:
 
 
 def test_statements_are_as_they_are_written_down(statements: Statements) -> None:
-    found = {name: written(texts) for name, texts in statements.steps.items()}
-    if os.environ.get(WRITE):
-        for name, text in found.items():
-            (FILES / f"{name}.sql").write_text(text, "utf-8")
-    stored = {file.stem: file.read_text("utf-8") for file in FILES.glob("*.sql")}
-    assert found == stored, f"review, and write them anew with {WRITE}=1"
+    check({name: written(texts) for name, texts in statements.steps.items()}, "sql")
 
 
 def test_statements_are_of_bigquery() -> None:
-    trees = [tree for file in FILES.glob("*.sql") for tree in parsed_all(file.read_text("utf-8"))]
+    trees = [
+        tree for file in files("sql").iterdir() for tree in parsed_all(file.read_text("utf-8"))
+    ]
     assert len(trees) > 30
     for tree in trees:
         assert not isinstance(tree, sge.Command)
