@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import metaxy_core as mx
-from metaxy_core.errors import InvalidFilter
+from metaxy_core.errors import InvalidFilter, ValueOutOfRange
 
 UTC: Final = dt.UTC
 PLAIN: Final = pa.timestamp("us")
@@ -89,6 +90,35 @@ def test_versions_are_the_same_in_every_store(
         wanted = ["id", "metaxy_provenance_by_field", "metaxy_data_version"]
         found[str(feature.spec.key)] = rows.select(wanted).to_pylist()
     assert found == json.loads(GOLDEN.read_text())
+
+
+REFUSED: Final[dict[str, pa.Array]] = {
+    "date": pa.array([10_000_000, -10_000_000], pa.date32()),
+    "uint64": pa.array([2**64 - 1, 0], pa.uint64()),
+    "decimal": pa.array([Decimal("9" * 38), Decimal(0)], pa.decimal128(38, 0)),
+    "seconds": pa.array([2**60, -(2**60)], pa.timestamp("s")),
+    "zoned": pa.array([2**62, -(2**62)], pa.timestamp("us", "UTC")),
+    "duration": pa.array([2**62, -(2**62)], pa.duration("s")),
+}
+"""Values that one store or another has no place for."""
+
+
+def test_a_value_that_a_store_refuses_does_it_no_harm(any_store: mx.MetadataStore) -> None:
+    fields = [mx.FieldSpec(key="default", version_from=["etag"])]
+
+    class Sample(mx.Feature, spec=mx.FeatureSpec(key="sample", id_columns=["id"], fields=fields)):
+        pass
+
+    frame = pa.table({"id": ["a", "b"], "etag": ["1", "2"]})
+    for number, (name, values) in enumerate(REFUSED.items()):
+        odd = frame.append_column(name, values)
+        with suppress(ValueOutOfRange):
+            any_store.write(Sample, odd)
+            assert len(any_store.read(Sample).to_arrow()) == 2
+        with suppress(ValueOutOfRange):
+            any_store.resolve_update(Sample, odd).close()
+        any_store.write(Sample, pa.table({"id": ["a", "b"], "etag": [f"{number}", "2"]}))
+        assert any_store.count(Sample) == 2
 
 
 def test_a_filter_reads_a_member_or_says_why_it_cannot(

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import pyarrow as pa
+
 from metaxy_core.errors import (
     ReadOnlyStore,
     SessionLost,
@@ -164,7 +166,7 @@ class PostgresBackend(SqlBackend):
         """What the server says, without the statement and without a password."""
         text = self._text.without_secret(str(error))
         found = _SAID.search(text)
-        return found[1] if found else text.splitlines()[0]
+        return found[1] if found else (text.splitlines() or [type(error).__name__])[0]
 
     def _refusal(self, said: str) -> StoreError:
         """The server lets nobody write, or not us."""
@@ -183,6 +185,8 @@ class PostgresBackend(SqlBackend):
         """What PostgreSQL says, in our words."""
         if isinstance(error, LockHeld):
             return locked(ENGINE, self.address, 0, error)
+        if isinstance(error, pa.ArrowInvalid):
+            return ValueOutOfRange.from_reason(str(error))
         state = getattr(error, "sqlstate", None) or ""
         said = self._said(error)
         if state == _NOT_AVAILABLE:

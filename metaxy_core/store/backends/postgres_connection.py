@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adbc_driver_postgresql import dbapi
 
+from metaxy_core.store.backends.postgres_types import in_microseconds
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -50,8 +52,12 @@ class PostgresConnection:
         return rows
 
     def load(self, table: str, frame: pa.Table) -> None:
-        """Make a temporary table and copy a frame into it."""
-        self._cursor.adbc_ingest(table, frame, mode="create", temporary=True)
+        """Make a temporary table and copy a frame into it.
+
+        Raises:
+            pyarrow.ArrowInvalid: a moment is too far away.
+        """
+        self._cursor.adbc_ingest(table, in_microseconds(frame), mode="create", temporary=True)
 
     def has_table(self, name: str) -> bool:
         """Whether the schema has a table."""

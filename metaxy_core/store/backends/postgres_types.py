@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from metaxy_core.store.backends.sql.encoding import Encoding, as_json, casting, counting
 
 if TYPE_CHECKING:
@@ -36,3 +38,13 @@ def encoding(kind: dt.DataType) -> Encoding | None:
     if kind.is_interval() or kind.is_time():
         return counting(kind)
     return as_json(kind)
+
+
+def in_microseconds(frame: pa.Table) -> pa.Table:
+    """A frame whose timestamps have the unit of PostgreSQL; its driver checks no range."""
+    types = [
+        pa.timestamp("us", field.type.tz) if pa.types.is_timestamp(field.type) else field.type
+        for field in frame.schema
+    ]
+    fields = [field.with_type(kind) for field, kind in zip(frame.schema, types, strict=True)]
+    return frame.cast(pa.schema(fields))

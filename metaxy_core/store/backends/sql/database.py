@@ -268,8 +268,8 @@ class SqlDatabase(Generic[Opened]):
             if name in self._staged:
                 self.drop_frame(name)
             encoded = self.dialect.encoded(frame)
+            self._staged.add(name)  # so that what is there if it fails is dropped
             self.ran(lambda _: self.load(name, encoded), "")
-            self._staged.add(name)
         return self.frame(name, ibis.Schema.from_pyarrow(frame.schema))
 
     def keep(self, sql: str, name: str) -> ir.Table:
@@ -278,8 +278,8 @@ class SqlDatabase(Generic[Opened]):
 
         numbered = (f"{name}_{number}" for number in itertools.count(1))
         free = next(each for each in numbered if each not in self._kept | self._lost)
+        self._kept.add(free)  # so that what is there if it fails is dropped
         self.make_kept(free, sql)
-        self._kept.add(free)
         return self.frame(free, sql.columns if isinstance(sql, Statement) else ibis.schema({}))
 
     def drop(self, table: ir.Table) -> None:
