@@ -39,7 +39,10 @@ def test_members_of_nested_columns_have_any_name(speaking_store: mx.MetadataStor
     assert speaking_store.count(label) == 2
 
 
-COLUMNS: Final = ("x" * 63, "x" * 64, "x" * 70, "x" * 70 + "y", "ü" * 40, "xmin", "ctid")
+COLUMNS: Final = (
+    "x" * 63, "x" * 64, "x" * 70, "x" * 70 + "y", "ü" * 40, "xmin", "ctid",
+    "a\\b", "a\\", "\\n\\'", '"', "`",
+)  # fmt: skip
 
 
 def test_columns_and_fields_have_any_name(speaking_store: mx.MetadataStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -61,7 +62,8 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         project: the project that holds the dataset, and is billed.
         dataset: the dataset, made on first use.
         location: where the dataset is, or is made.
-        credentials: those of Google's library, or the path of a key file; None for the default.
+        credentials: those of Google's library, a key, or the path of its file; None takes what
+            the environment has.
         parameters: further options of the client, such as ``{"api_endpoint": ...}``.
         maximum_bytes_billed: a query that would be billed for more is refused.
         read_only: refuse transactions.
@@ -226,18 +228,24 @@ def _checked(name: str, value: str, pattern: re.Pattern[str]) -> str:
 
 
 def _loaded(credentials: Any) -> Any:
-    """The credentials of a service account's key file; others as they are."""
+    """The credentials in a service account's key, or in the file of one; others as they are."""
     if not isinstance(credentials, str | Path):
         return credentials
     from google.auth.exceptions import GoogleAuthError
     from google.oauth2.service_account import Credentials
 
+    text = str(credentials)
+    is_key = text.lstrip().startswith("{")
     try:
-        return Credentials.from_service_account_file(str(credentials), scopes=_SCOPES)  # type: ignore[no-untyped-call]
+        if is_key:
+            return Credentials.from_service_account_info(json.loads(text), scopes=_SCOPES)  # type: ignore[no-untyped-call]
+        return Credentials.from_service_account_file(text, scopes=_SCOPES)  # type: ignore[no-untyped-call]
     except (GoogleAuthError, OSError, ValueError) as error:
+        given = "given as a text" if is_key else repr(text)
+        reason = type(error).__name__ if is_key else said(error)
         raise InvalidSetting(
-            f"The credentials {str(credentials)!r} of a BigQuery store are not the key file of a "
-            f"service account: {said(error)}"
+            f"The credentials of a BigQuery store, {given}, are not the key of a service account, "
+            f"nor the path of its file: {reason}"
         ) from None  # what is in it may stand in the error
 
 
@@ -252,8 +260,8 @@ class BigQueryMetadataStore(MetadataStore):
         dataset: the dataset that holds the store, made on first use; several stores are several
             datasets.
         location: where the dataset is, or is made, such as ``"EU"``.
-        credentials: those of Google's library, or the path of a service account's key file; None
-            takes what the environment has.
+        credentials: those of Google's library, or a service account's key, as the path of its file
+            or as the JSON in it; None takes what the environment has.
         parameters: further options of the client, such as ``{"api_endpoint": ...}``.
         maximum_bytes_billed: a query that would be billed for more is refused.
         read_only: refuse writes.

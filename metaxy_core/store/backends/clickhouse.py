@@ -40,6 +40,7 @@ CAPABILITIES: Final = Capabilities(
     "pinned versions", "machines", "index", hashes=(MD5, XXH64), members_in_filters=False
 )
 
+_NAMES: Final = re.compile(r"[^\\]+")  # a backslash would begin an escape
 _LONGEST_NAME: Final = 180
 _TYPES: Final = {"date": "Nullable(Date32)"}  # the other one begins in 1970
 _NO_RIGHT: Final = (164, 242, 497)
@@ -74,7 +75,7 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         lock_timeout: float,
         settings: Mapping[str, str | int],
     ) -> None:
-        dialect = Dialect("clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES)
+        dialect = Dialect("clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES, names=_NAMES)
         super().__init__(
             f"{address.shown} database {database}",
             dialect,

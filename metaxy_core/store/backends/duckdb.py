@@ -71,6 +71,9 @@ class DuckDBBackend(AttachedBackend):
     def join(self, other: Backend) -> bool:
         """Attach another DuckDB file with every snapshot and transaction, for reading.
 
+        A database in memory that has a name attaches none: its store objects share an instance,
+        which can have a file once.
+
         Raises:
             InvalidFallback: it is this file, or one that was joined already.
         """
@@ -79,6 +82,8 @@ class DuckDBBackend(AttachedBackend):
         if other.path is None:
             if other.address == self.address != MEMORY:
                 raise InvalidFallback.from_itself(other.address)
+            return False
+        if self.path is None and self.address != MEMORY:
             return False
         files = [each.path.resolve() for each in (self, *self._joined) if each.path is not None]
         if other.path.resolve() in files:

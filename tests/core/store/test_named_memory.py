@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -126,3 +127,16 @@ def test_threads_lose_nothing_and_write_nothing_twice(video, copy, threads):
         commits = [commit.id for commit in kept.commits(video)]
         assert sorted(commits) == list(range(1, 5 * threads + 1))
         assert kept.resolve_update(copy).counts == mx.Counts(new=5 * threads)
+
+
+def test_threads_read_over_a_file(video, copy, tmp_path):
+    with mx.DuckDBMetadataStore(tmp_path / "below.duckdb") as below:
+        below.write(video, frame("v1", "v2"))
+
+    def work(number: int) -> int:
+        file = mx.DuckDBMetadataStore(tmp_path / "below.duckdb")
+        with file, store(fallback=file) as own:
+            return sum(own.resolve_update(copy).counts.new for _ in range(number))
+
+    with store(), ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(work, [5] * 4)) == [10] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import ibis
 import pyarrow as pa
 import pytest
 import sqlglot
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound, ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
 
@@ -173,21 +176,39 @@ def test_without_credentials_it_says_how_to_get_some(
         store.read(Video).to_arrow()
 
 
-def test_a_key_file_that_cannot_be_read_is_named_and_its_content_is_not(
-    graph: mx.FeatureGraph, tmp_path: Path
+KEY = '{"type": "service_account", "private_key": "secret words"}'
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_key_that_cannot_be_read_is_named_and_its_content_is_not(
+    graph: mx.FeatureGraph, tmp_path: Path, *, is_file: bool
 ) -> None:
     class Video(mx.Feature, spec=mx.FeatureSpec(key="video", id_columns=["id"])):
         pass
 
-    key = tmp_path / "key.json"
-    key.write_text('{"type": "service_account", "private_key": "secret words"}')
+    file = tmp_path / "key.json"
+    file.write_text(KEY)
     with (
-        mx.BigQueryMetadataStore("films", credentials=key) as store,
-        pytest.raises(InvalidSetting, match="key.json") as refused,
+        mx.BigQueryMetadataStore("films", credentials=file if is_file else KEY) as store,
+        pytest.raises(InvalidSetting, match="key.json" if is_file else "as a text") as refused,
     ):
         store.read(Video).to_arrow()
     assert "secret words" not in str(refused.value)
     assert "bigquery://films/metaxy" in repr(store)
+
+
+def test_a_key_may_be_given_as_its_text() -> None:
+    made = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = {
+        "type": "service_account",
+        "client_email": "metaxy@films.iam.gserviceaccount.com",
+        "private_key": pem,
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    with mx.BigQueryMetadataStore("films", credentials=json.dumps(key)) as store:
+        client = store._database.connection.client
+        assert client._credentials.service_account_email == key["client_email"]
 
 
 @pytest.mark.parametrize(
