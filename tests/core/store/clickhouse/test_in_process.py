@@ -66,6 +66,15 @@ def test_several_stores_are_several_databases(tmp_path, video):
         assert one.address == f"chdb:{tmp_path} database one"
 
 
+def test_a_statement_that_fails_half_way_leaves_nothing_to_the_next(tmp_path):
+    with opened(tmp_path) as store:
+        for _ in range(3):
+            with pytest.raises(Exception, match="zero"):
+                store.backend.fetch("SELECT number, 10 % (3 - number) AS n FROM numbers(5)")
+            rows = store.backend.fetch("SELECT number AS n FROM numbers(3)")
+            assert rows.to_pydict() == {"n": [0, 1, 2]}
+
+
 def test_versions_can_be_xxh64(tmp_path, video):
     class Copy(mx.Feature, spec=mx.FeatureSpec(key="copy", id_columns=["id"], deps=[video])):
         pass
