@@ -15,6 +15,10 @@ from metaxy_core.specs.names import is_storable
 _OF_ARROW: Final = ("__filename", "__fragment_index", "__batch_index", "__last_in_fragment")
 """What Arrow itself calls columns that it adds to those of a frame when it reads it."""
 
+_BINARY: Final = (
+    pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,
+)  # fmt: skip
+
 
 def to_arrow(feature: FeatureKey, frame: Any) -> pa.Table:
     """A frame of any supported library as an Arrow table with plain column types.
@@ -90,7 +94,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
         return _plain_type(kind.value_type)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
-    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+    if any(is_kind(kind) for is_kind in _BINARY):
         return pa.binary()
     if pa.types.is_struct(kind):
         return pa.struct([member.with_type(_plain_type(member.type)) for member in kind])

@@ -23,11 +23,11 @@ def checked_path(address: str) -> Path:
     Raises:
         StoreUnreachable: the address names no file of this machine.
     """
-    if _SCHEME.match(address):
+    if scheme := _SCHEME.match(address):  # what follows may hold a password
+        name = shown(address if address.startswith(MEMORY) else f"{scheme[0]}...")
         raise StoreUnreachable(
-            f"The store {shown(address)} is no local file: give a path, such as "
-            f"'metadata.duckdb', or ':memory:'. A file of this very name is "
-            f"{shown('./' + address)}."
+            f"The store {name} is no local file: give a path, such as 'metadata.duckdb', or "
+            f"':memory:'. A path may begin with './', if this is the name of a file."
         )
     if not address or not is_storable(address):
         raise StoreUnreachable(f"The store {shown(address)} has no name that a file can have.")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from metaxy_core.engine.hashing import MD5, XXH64
-from metaxy_core.errors import ReadOnlyStore, StoreUnreachable, ValueOutOfRange
+from metaxy_core.errors import InvalidSetting, ReadOnlyStore, StoreUnreachable, ValueOutOfRange
 from metaxy_core.errors.base import first_line
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.clickhouse_address import ClickHouseAddress, clickhouse_address
@@ -43,6 +43,7 @@ CAPABILITIES: Final = Capabilities(
 _NAMES: Final = re.compile(r"[^\\]+")  # a backslash would begin an escape
 _LONGEST_NAME: Final = 180
 _TYPES: Final = {"date": "Nullable(Date32)"}  # the other one begins in 1970
+_UNKNOWN_SETTING: Final = 115
 _NO_RIGHT: Final = (164, 242, 497)
 _OUT_OF_RANGE: Final = (69, 407, 321)
 _FOR_SERVERS: Final = "check the address, the server and the user's rights"
@@ -182,6 +183,11 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
             return StoreUnreachable(f"The store {self.address!r} went away. {ENGINE} says: {said}")
         if code in _OUT_OF_RANGE:
             return ValueOutOfRange.from_reason(said)
+        if code == _UNKNOWN_SETTING:
+            return InvalidSetting(
+                f"The store {self.address!r} has settings that the server does not know; correct "
+                f"them. {ENGINE} says: {said}"
+            )
         if code in _NO_RIGHT:
             return ReadOnlyStore(
                 f"{self.address!r} cannot be written; open the store with read_only=True, or "

@@ -58,6 +58,8 @@ def clickhouse_address(dsn: str, parameters: Mapping[str, Any]) -> ClickHouseAdd
         raise InvalidSetting(_REFUSED)
     try:
         parts = urlsplit(dsn)
+        if parts.fragment or "@" in parts.path:  # of a password, perhaps
+            raise InvalidSetting(f"{_REFUSED} {_CODED}")
         found = {
             "host": parts.hostname,
             "port": parts.port,
@@ -85,6 +87,10 @@ def _of_folder(text: str, parameters: Mapping[str, Any]) -> ClickHouseAddress:
     return ClickHouseAddress(arguments, f"chdb:{folder}", database, folder)
 
 
+_CODED: Final = (
+    "In it, the characters '@', '/', ':', '?', '#' and '%' of a name or a password are written as "
+    "'%40', '%2F', '%3A', '%3F', '%23' and '%25'."
+)
 _REFUSED: Final = (
     "The dsn of a ClickHouse store is no address such as "
     "'clickhouse://user@host:8443/database?secure=true', and no folder such as 'chdb:metadata'."

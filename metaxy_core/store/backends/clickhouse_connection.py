@@ -66,9 +66,13 @@ class ClickHouseConnection:
         )
         self._make = make
         self._is_in_process = address.folder is not None
-        for name, value in {**SETTINGS, **settings}.items():
-            if name in self._client.server_settings or name in settings:
-                self._client.set_client_setting(name, value)
+        try:
+            for name, value in {**SETTINGS, **settings}.items():
+                if name in self._client.server_settings or name in settings:
+                    self._client.set_client_setting(name, value)
+        except BaseException:  # nobody has the session to close it
+            self.close()
+            raise
 
     def execute(self, sql: str) -> int:
         """Run a statement."""

@@ -63,6 +63,11 @@ def _statement(place: Place) -> str:
             f"a DuckLake store does not know; it knows {', '.join(_OPTIONS)}, AWS_ENDPOINT_URL "
             f"and AWS_ALLOW_HTTP."
         )
+    if "@" in endpoint:
+        raise StoreUnreachable(
+            f"The data path {place.address!r} has an AWS_ENDPOINT_URL with a name or a password; "
+            f"give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
     parts = [f"{_OPTIONS[name]} {literal(value)}" for name, value in options.items()]
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")

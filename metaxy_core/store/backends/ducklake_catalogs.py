@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from metaxy_core.errors import InvalidSetting, StoreError, StoreUnreachable
-from metaxy_core.errors.base import first_line
+from metaxy_core.errors.base import first_line, shown
 from metaxy_core.store.backends.addresses import checked_path
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.postgres_address import ConnectionText, connection_text
@@ -31,7 +31,8 @@ IN_FILE: Final = Capabilities(
 IN_POSTGRES: Final = Capabilities("transaction", "machines", "files", hashes=("md5", "xxh64"))
 """With the catalog in PostgreSQL."""
 
-_URI: Final = re.compile(r"postgres(ql)?://")
+_URI: Final = re.compile(r"postgres(ql)?:/", re.IGNORECASE)
+_LONGEST_NAME: Final = 63
 _BUSY_TIMEOUT: Final = 10_000
 
 Attach = Callable[[str], None]
@@ -204,6 +205,11 @@ class PostgresCatalog:
     def __init__(self, text: ConnectionText, schema: str) -> None:
         if not schema or '"' in schema or "'" in schema:
             raise InvalidSetting("The schema of a catalog is a name without quotes; give another.")
+        if len(schema.encode()) > _LONGEST_NAME:
+            raise InvalidSetting(
+                f"The schema {shown(schema)} of a catalog is longer than the {_LONGEST_NAME} bytes "
+                f"that PostgreSQL keeps of a name; give another."
+            )
         self._text = text
         self._schema = schema
         self.address = f"{text.shown} schema {schema}"

@@ -190,6 +190,15 @@ def test_a_categorical_column_is_text(project: Project) -> None:
     assert project.records(video) == project.rows(plain)
 
 
+def test_bytes_of_one_length_are_bytes(project: Project) -> None:
+    video = project.feature("video")
+    digest = pa.array([b"ab", None], pa.binary(2))
+    frame = project.samples(v1="a", v2="a").to_arrow().append_column("digest", digest)
+    project.store.write(video, frame)
+    rows = project.store.read(video).to_polars().sort("id")
+    assert rows["digest"].to_list() == [b"ab", None]
+
+
 @pytest.mark.parametrize("library_name", ["pandas", "pandas with Arrow types", "pyarrow table"])
 def test_a_duration_has_one_version_in_every_library(project: Project, library_name: str) -> None:
     field = mx.FieldSpec(key="default", version_from=["length"])

@@ -11,6 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
@@ -157,11 +158,14 @@ class Heads:
 
     def put(self, head: Head) -> Head | None:
         """Put a head, unless one of its number is there; None if so."""
-        done = self._storage.put(head.number, json.dumps(asdict(head)))
-        if done is None:
-            there = self._read(head.number)  # an answer that got lost makes a client try again
-            if there is None or there.token != head.token:
-                return None
+        try:
+            done = self._storage.put(head.number, json.dumps(asdict(head)))
+        except Exception:
+            if not self._is_there(head):
+                raise
+            done = None
+        if done is None and not self._is_there(head):
+            return None
         self._last = None if done is None else (done, head)
         return head
 
@@ -171,6 +175,13 @@ class Heads:
             self._storage.delete(entry.number)
 
     # ------------------------------------------------------------------ details
+
+    def _is_there(self, head: Head) -> bool:
+        """Whether a head was put, and only the answer got lost; a client may have tried again."""
+        with suppress(Exception):
+            there = self._read(head.number)
+            return there is not None and there.token == head.token
+        return False
 
     def _is_in_line(self, made: Head) -> bool:
         """Whether a head was put behind the last one, and not where old ones were removed."""

@@ -75,6 +75,15 @@ def test_a_statement_that_fails_half_way_leaves_nothing_to_the_next(tmp_path):
             assert rows.to_pydict() == {"n": [0, 1, 2]}
 
 
+def test_settings_that_the_server_does_not_have_are_refused(tmp_path, video):
+    dsn = f"chdb:{tmp_path}"
+    with (
+        mx.ClickHouseMetadataStore(dsn, settings={"nonesuch": 1}) as store,
+        pytest.raises((InvalidSetting, StoreUnreachable), match="nonesuch"),
+    ):
+        store.write(video, SAMPLES)
+
+
 def test_versions_can_be_xxh64(tmp_path, video):
     class Copy(mx.Feature, spec=mx.FeatureSpec(key="copy", id_columns=["id"], deps=[video])):
         pass
@@ -102,7 +111,11 @@ def test_the_password_is_never_shown(video):
     assert "s3cret" not in said
 
 
-@pytest.mark.parametrize("dsn", ["", "films", "postgresql://a", "clickhouse://", "http://:x/a"])
+@pytest.mark.parametrize("dsn",
+    ["", "films", "postgresql://a", "clickhouse://", "http://:x/a",
+     "clickhouse://ann:/s3cret@host/films", "clickhouse://ann:2024#s3cret@host/films"],
+)  # fmt: skip
 def test_what_is_no_address_is_refused(dsn):
-    with pytest.raises(InvalidSetting, match="'clickhouse://user@host:8443"):
+    with pytest.raises(InvalidSetting, match="'clickhouse://user@host:8443") as refused:
         mx.ClickHouseMetadataStore(dsn)
+    assert "s3cret" not in str(refused.value)

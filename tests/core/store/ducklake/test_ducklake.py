@@ -13,6 +13,7 @@ import pytest
 
 import metaxy_core as mx
 from metaxy_core.errors import (
+    InvalidSetting,
     NotAStore,
     ReadOnlyStore,
     StoreLocked,
@@ -174,12 +175,28 @@ def test_data_in_a_bucket(kind, bucket, tmp_path):
         ("gs://bucket/store", {}, "s3://bucket/prefix"),
         ("s3://me:hush@bucket/store", {}, "storage_options"),
         ("s3://bucket/store", {"AWS_THING": "hush"}, "AWS_THING"),
+        ("s3://bucket/store", {"AWS_ENDPOINT_URL": "http://me:hush@host"}, "AWS_ACCESS_KEY_ID"),
     ],
 )
 def test_a_bucket_that_cannot_be_opened_is_refused(data_path, options, said, tmp_path):
     with pytest.raises(StoreUnreachable, match=said) as caught:
         mx.DuckLakeMetadataStore(tmp_path / "catalog", data_path, storage_options=options)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "catalog", ["POSTGRESQL://me:hush@h/x", "postgresql:/me:hush@h/x", "mysql:password=hush"]
+)
+def test_an_address_that_is_none_is_not_shown(catalog):
+    with pytest.raises((InvalidSetting, StoreUnreachable)) as caught:
+        mx.DuckLakeMetadataStore(catalog, "data")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_schema_is_no_longer_than_postgresql_keeps_it():
+    for schema in ("x" * 64, "ü" * 32):
+        with pytest.raises(InvalidSetting, match="63 bytes"):
+            mx.DuckLakeMetadataStore("postgresql://h/x", "data", schema=schema)
 
 
 def test_no_password_is_told():

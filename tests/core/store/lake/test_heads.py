@@ -183,6 +183,31 @@ def test_a_commit_whose_answer_was_lost_counts(heads, monkeypatch):
     assert versions(heads) == {"video": 1}
 
 
+def test_a_change_whose_answers_were_lost_is_made_and_nobody_waits(opened, monkeypatch):
+    put = obstore.put
+
+    def lost(*args, **options):
+        put(*args, **options)
+        raise OSError("connection reset by peer")
+
+    with monkeypatch.context() as lossy:
+        lossy.setattr(obstore, "put", lost)
+        written(opened(), 1)
+    written(opened(), 2)
+    assert versions(opened()) == {"video": 2}
+
+
+def test_what_was_not_put_is_told(opened, monkeypatch):
+    def refused(*_, **__):
+        raise OSError("connection refused")
+
+    with Turn(opened(), 10) as turn, monkeypatch.context() as closed:
+        closed.setattr(obstore, "put", refused)
+        with pytest.raises(OSError, match="refused"):
+            turn.commit({"video": {"version": 1}})
+    assert versions(opened()) == {}
+
+
 def test_threads_take_turns(opened):
     with ThreadPoolExecutor(4) as threads:
         logs = [opened(lease=120.0) for _ in range(4)]  # longer than any pause of a busy machine
