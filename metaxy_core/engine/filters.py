@@ -86,7 +86,7 @@ class _Predicates:
         self._require(_family(value.type()) in {"boolean", "null"}, "is not true or false", value)
         return value.cast("boolean")
 
-    def _value(self, predicate: Predicate) -> Any:  # noqa: C901 - one case per kind of node
+    def _value(self, predicate: Predicate) -> Any:
         import ibis
 
         match predicate:
