@@ -6,7 +6,13 @@ import operator
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from metaxy_core.engine.literals import is_in_nanoseconds, literal, moment, short_float
+from metaxy_core.engine.literals import (
+    is_in_nanoseconds,
+    literal,
+    moment,
+    short_float,
+    wide_decimal,
+)
 from metaxy_core.errors import InvalidFilter, UnknownColumn
 from metaxy_core.errors.base import shown
 from metaxy_core.specs.filter import (
@@ -65,8 +71,16 @@ def filtered(
     """
     if condition is None:
         return table
+    from ibis.common.exceptions import IbisTypeError
+
     known = [name for name in table.columns if name in system or not is_reserved(name)]
-    return table.filter(_Predicates(table, condition, feature, known).truth(condition.predicate))
+    try:
+        wanted = _Predicates(table, condition, feature, known).truth(condition.predicate)
+    except IbisTypeError as error:
+        raise InvalidFilter.from_text(
+            condition.text, f"has types that do not fit: {error}"
+        ) from error
+    return table.filter(wanted)
 
 
 class _Predicates:
@@ -152,7 +166,9 @@ class _Predicates:
 
         if any(each.type().is_null() for each in (left, right)):
             return ibis.null("float64")
-        return _ARITHMETIC[name](left, right.nullif(0) if name in {"/", "%"} else right)
+        if name in {"/", "%"} and not getattr(right.op(), "value", 0):
+            right = right.nullif(0)
+        return _ARITHMETIC[name](left, wide_decimal(right, left.type()))
 
     def _comparison(self, name: str, left: Any, right: Any) -> Any:
         import ibis
@@ -168,6 +184,7 @@ class _Predicates:
             left, right = self._time(left, right.type()), self._time(right, left.type())
         if families == {"number"}:
             left, right = _beside(left, right.type()), _beside(right, left.type())
+            right = wide_decimal(right, left.type())
         fitting = len({_family(left.type()), _family(right.type())}) == 1
         self._require(fitting, f"is compared with {right.type()}", left)
         self._check_clocks(left, right.type())

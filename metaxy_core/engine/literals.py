@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _LONGEST_DECIMAL: Final = 18
+_MOST_DIGITS: Final = 38
 _INT64: Final = range(-(2**63), 2**63)
 _UINT64: Final = range(2**64)
 _MICROSECONDS, _NANOSECONDS = 6, 9
@@ -53,6 +54,26 @@ def short_float(value: Value) -> ir.Scalar:
     except OverflowError:
         nearest = exact
     return ibis.literal(nearest, "float64")
+
+
+def wide_decimal(value: ir.NumericValue, other: dt.DataType) -> ir.NumericValue:
+    """A decimal beside another one, in a type that holds both."""
+    import ibis.expr.datatypes as dt
+
+    own = value.type()
+    if not (own.is_decimal() and other.is_decimal()):
+        return value
+    (whole, scale), (further, places) = _digits(own), _digits(other)
+    if whole >= further and scale >= places:
+        return value
+    scale = max(scale, places)
+    return value.cast(dt.Decimal(min(_MOST_DIGITS, max(whole, further) + scale), scale))
+
+
+def _digits(kind: dt.DataType) -> tuple[int, int]:
+    """How many digits a decimal has before and after the point."""
+    scale = kind.scale or 0
+    return (kind.precision or _MOST_DIGITS) - scale, scale
 
 
 def moment(text: str, kind: dt.DataType) -> ir.Scalar:

@@ -36,7 +36,7 @@ class Compiler(SQLiteCompiler):  # type: ignore[misc]  # Ibis has no types here
     def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:  # noqa: N802
         """A number in a wider type is the same; NaN, which is kept as text, stays what it is."""
         kinds = (op.arg.dtype, to)
-        if any(all(map(is_kind, kinds)) for is_kind in (_is_whole, _is_floating)):
+        if any(all(map(is_kind, kinds)) for is_kind in (_is_whole, _is_floating, _is_decimal)):
             return arg
         if _is_whole(op.arg.dtype) and to.is_decimal():
             return sge.cast(arg, "TEXT")
@@ -128,6 +128,10 @@ def _as_moment(value: Any, kind: dt.DataType) -> Any:
 
 def _is_whole(kind: dt.DataType) -> bool:
     return bool(kind.is_integer())
+
+
+def _is_decimal(kind: dt.DataType) -> bool:
+    return bool(kind.is_decimal())
 
 
 def _is_floating(kind: dt.DataType) -> bool:
