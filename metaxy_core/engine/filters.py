@@ -211,7 +211,7 @@ class _Predicates:
         text = getattr(value.op(), "value", None)
         self._require(isinstance(text, str), f"is compared with {kind}", value)
         try:
-            return moment(text, kind)
+            return moment(str(text), kind)
         except (ValueError, OverflowError) as error:
             raise InvalidFilter.from_text(
                 self._condition.text,
