@@ -20,7 +20,6 @@ from metaxy_core.store.backends.bigquery_tables import BigQueryTables
 from metaxy_core.store.backends.bigquery_types import encoding
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.sql.dialect import Dialect
-from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.markers import STORED
 from metaxy_core.store.backends.sql.pinned import PinnedBackend
 from metaxy_core.store.base import MetadataStore
@@ -47,7 +46,7 @@ DIALECT: Final = Dialect(
     _LONGEST_NAME,
     STORED,
     encoding,
-    rewritings=[written_out, counted_times],
+    rewritings=[written_out],
     names=_NAMES,
 )
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+")

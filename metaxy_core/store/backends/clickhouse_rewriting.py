@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.rewriting import plain_patterns
 
 if TYPE_CHECKING:
@@ -57,4 +56,4 @@ def _is_decimal(value: sge.Expression) -> bool:
     return isinstance(value, sge.Anonymous) and value.name.lower() in _DECIMALS
 
 
-REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns, listed_decimals, counted_times)
+REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns, listed_decimals)

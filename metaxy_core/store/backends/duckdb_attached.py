@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Final
 
 import duckdb
 
-from metaxy_core.errors import ReadOnlyStore, ValueOutOfRange
-from metaxy_core.errors.base import first_line
+from metaxy_core.errors import ReadOnlyStore
 from metaxy_core.store.backends.addresses import checked_timeout
 from metaxy_core.store.backends.duckdb_instances import Instance, OwnInstance, Settings
 from metaxy_core.store.backends.duckdb_memory import DuckDBMemory
+from metaxy_core.store.backends.duckdb_refusals import of_values
 from metaxy_core.store.backends.duckdb_session import DuckDBSession
 from metaxy_core.store.backends.refusals import is_full, refusal
 
@@ -110,9 +110,7 @@ class AttachedBackend(DuckDBMemory):
         is_refused = isinstance(error, (duckdb.IOException, duckdb.SerializationException))
         if is_refused or is_full(error):
             return refusal(ENGINE, self.address, error, read_only=False)
-        if isinstance(error, duckdb.DataError):
-            return ValueOutOfRange.from_reason(first_line(error))
-        return error
+        return of_values(error) or error
 
 
 def is_locked(error: Exception) -> bool:

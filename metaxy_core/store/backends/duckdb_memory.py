@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from metaxy_core.errors import StoreClosed
+from metaxy_core.store.backends.duckdb_frames import register, unregister
 from metaxy_core.store.backends.duckdb_hashes import choose_hash
 from metaxy_core.store.backends.duckdb_instances import Instance, OwnInstance, Settings
 from metaxy_core.store.backends.duckdb_session import CATALOG, quoted, unbound
+from metaxy_core.store.backends.duckdb_times import comparable_times
 from metaxy_core.store.backends.durations import with_durations
 from metaxy_core.store.once import Once
 
@@ -104,13 +106,13 @@ class DuckDBMemory:
         return _to_sql(build()) if key is None else _compiled.get(key, lambda: _to_sql(build()))
 
     def stage(self, name: str, frame: pa.Table) -> ir.Table:
-        """Register an Arrow table; nothing is copied."""
+        """Show an Arrow table to queries; nothing is copied."""
         import ibis
 
         batches = frame.to_batches(max_chunksize=_ROW_GROUP)  # DuckDB reads them side by side
         with self.turn:
-            self.connection.register(name, pa.Table.from_batches(batches, frame.schema))
-            self._staged.add(name)
+            given = pa.Table.from_batches(batches, frame.schema)
+            self._staged.update(register(self.connection, name, given))
         return ibis.table(ibis.Schema.from_pyarrow(frame.schema), name=name)
 
     def fetch(self, sql: str) -> pa.Table:
@@ -147,8 +149,7 @@ class DuckDBMemory:
             return
         with self.turn:
             if self._connection is not None:
-                self._connection.unregister(name)
-                self._staged.discard(name)
+                self._staged.difference_update(unregister(self._connection, name))
 
     def release_name(self, name: str) -> None:
         """Give back the name of a table that was not made after all."""
@@ -166,4 +167,4 @@ class DuckDBMemory:
 def _to_sql(expression: ir.Table) -> str:
     import ibis
 
-    return str(ibis.duckdb.compile(expression))
+    return str(ibis.duckdb.compile(comparable_times(expression)))

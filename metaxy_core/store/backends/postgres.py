@@ -25,7 +25,6 @@ from metaxy_core.store.backends.postgres_types import encoding
 from metaxy_core.store.backends.refusals import locked
 from metaxy_core.store.backends.sql.backend import SqlBackend
 from metaxy_core.store.backends.sql.dialect import Dialect
-from metaxy_core.store.backends.sql.literals import counted_times
 from metaxy_core.store.backends.sql.rewriting import functions_in, hashed_record, plain_patterns
 from metaxy_core.store.base import MetadataStore
 
@@ -70,7 +69,7 @@ class PostgresBackend(SqlBackend):
             encoding,
             types=_TYPES,
             reserved=_SYSTEM_COLUMNS,
-            rewritings=[hashed_record, functions_in(TEMPORARY), plain_patterns, counted_times],
+            rewritings=[hashed_record, functions_in(TEMPORARY), plain_patterns],
         )
         super().__init__(
             f"{text.shown} schema {schema}", dialect, read_only=read_only, lock_timeout=lock_timeout
@@ -90,6 +89,7 @@ class PostgresBackend(SqlBackend):
             opened = PostgresConnection(self._text, self._schema)
             if self.read_only:  # what is temporary is made all the same
                 opened.execute("SET default_transaction_read_only = off")
+            opened.execute("SET TIME ZONE 'UTC'")
             for function in FUNCTIONS:
                 opened.execute(function)
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no session

@@ -206,6 +206,8 @@ class SQLiteBackend(SqlBackend):
         """What SQLite says, in our words."""
         if isinstance(error, OverflowError):
             return ValueOutOfRange.from_reason(str(error))
+        if isinstance(error, sqlite3.DataError):  # what becomes of an overflow in a function
+            return ValueOutOfRange.from_reason("a whole number of more than 64 bits")
         if not isinstance(error, sqlite3.OperationalError):
             return error
         text = str(error)

@@ -10,8 +10,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.sqlite import SQLiteCompiler
 
-from metaxy_core.errors import InvalidFilter
-from metaxy_core.store.backends.sql.literals import value_of
+from metaxy_core.store.backends.sql.literals import kept_value
 from metaxy_core.store.backends.sqlite_numbers import CALCULATE, COMPARE
 from metaxy_core.store.backends.sqlite_types import encoding
 
@@ -35,9 +34,12 @@ class Compiler(SQLiteCompiler):  # type: ignore[misc]  # Ibis has no types here
         return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
 
     def visit_Cast(self, op: ops.Cast, *, arg: Any, to: dt.DataType) -> Any:  # noqa: N802
-        """A text that stands for a date or time as a column of its type keeps it."""
-        if to.is_temporal() and isinstance(op.arg, ops.Literal) and op.arg.dtype.is_string():
-            return _kept(value_of(op.arg.value, to), to)
+        """A number in a wider type is the same; NaN, which is kept as text, stays what it is."""
+        kinds = (op.arg.dtype, to)
+        if any(all(map(is_kind, kinds)) for is_kind in (_is_whole, _is_floating, _is_decimal)):
+            return arg
+        if _is_whole(op.arg.dtype) and to.is_decimal():
+            return sge.cast(arg, "TEXT")
         return super().visit_Cast(op, arg=arg, to=to)
 
     def visit_StringSQLLike(  # noqa: N802
@@ -68,8 +70,8 @@ def _comparison(sign: Any) -> Any:
             is_kept = isinstance(op.left, ops.Field) and isinstance(op.right, ops.Field)
             if not (is_kept and _same(*kinds) and sign in (sge.EQ, sge.NEQ)):
                 return _compared(sign, left, right)
-        elif all(kind.is_temporal() for kind in kinds) and _form(kinds[0]) != _form(kinds[1]):
-            left, right = _as_moment(left, *kinds), _as_moment(right, *reversed(kinds))
+        elif {_form(kind) for kind in kinds} == {"date", "moment"}:
+            left, right = _as_moment(left, kinds[0]), _as_moment(right, kinds[1])
         return self.binop(sign, left, right)
 
     return visit
@@ -79,7 +81,7 @@ def _calculation(name: str, node: type[ops.Node]) -> Any:
     usual = getattr(SQLiteCompiler, f"visit_{node.__name__}")
 
     def visit(self: Compiler, op: Any, *, left: Any, right: Any) -> Any:
-        if not any(each.dtype.is_decimal() or each.dtype.is_floating() for each in op.args):
+        if not all(each.dtype.is_numeric() for each in op.args):
             return usual(self, op, left=left, right=right)
         return sge.Anonymous(this=CALCULATE, expressions=[sge.Literal.string(name), left, right])
 
@@ -117,24 +119,28 @@ def _form(kind: dt.DataType) -> str:
     return str(kind.copy(nullable=True))
 
 
-def _as_moment(value: Any, kind: dt.DataType, other: dt.DataType) -> Any:
-    """A value of one type as it is compared with another one."""
-    if {_form(kind), _form(other)} != {"date", "moment"}:
-        raise InvalidFilter(
-            f"An SQLite store keeps {kind} and {other} in different ways, so that a filter cannot "
-            f"compare them. Give one of the columns the other's type."
-        )
+def _as_moment(value: Any, kind: dt.DataType) -> Any:
+    """A date as the moment when it begins."""
     if not kind.is_date():
         return value
     return sge.paren(sge.DPipe(this=value, expression=sge.Literal.string(_MIDNIGHT)))
 
 
+def _is_whole(kind: dt.DataType) -> bool:
+    return bool(kind.is_integer())
+
+
+def _is_decimal(kind: dt.DataType) -> bool:
+    return bool(kind.is_decimal())
+
+
+def _is_floating(kind: dt.DataType) -> bool:
+    return bool(kind.is_floating())
+
+
 def _kept(value: Any, kind: dt.DataType) -> Any:
     """A literal in the form in which a column of a type keeps it."""
-    values = pa.chunked_array([pa.array([value], kind.to_pyarrow())])
-    found = encoding(kind)
-    kept = values if found is None else found.encode(values)
-    return sge.convert(kept[0].as_py())
+    return sge.convert(kept_value(pa.array([value], kind.to_pyarrow()), encoding(kind)))
 
 
 COMPILER = Compiler()

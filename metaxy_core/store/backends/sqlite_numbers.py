@@ -20,6 +20,13 @@ _FLOATS: Final[Mapping[str, Callable[[float, float], float]]] = {
     "-": operator.sub,
     "*": operator.mul,
 }
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_WHOLE: Final[Mapping[str, Callable[[int, int], int]]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "%": lambda one, other: int(math.copysign(1, one)) * (abs(one) % abs(other)),
+}
 _DECIMALS: Final = {
     "+": _EXACT.add,
     "-": _EXACT.subtract,
@@ -44,7 +51,11 @@ def compare(left: str | float | None, right: str | float | None) -> int | None:
 
 
 def calculate(name: str, left: str | float | None, right: str | float | None) -> str | float | None:
-    """A sum, difference, product, quotient or remainder; NULL where there is none."""
+    """A sum, difference, product, quotient or remainder; NULL where there is none.
+
+    Raises:
+        OverflowError: a whole number does not fit into 64 bits.
+    """
     if left is None or right is None:
         return None
     one, other = _read(left), _read(right)
@@ -53,7 +64,15 @@ def calculate(name: str, left: str | float | None, right: str | float | None) ->
         return "NaN" if found is not None and math.isnan(found) else found
     if name == "%" and not other:
         return None
+    if isinstance(one, int) and isinstance(other, int):
+        return _whole(_WHOLE[name](one, other))
     return f"{_DECIMALS[name](Decimal(one), Decimal(other)):f}"
+
+
+def _whole(found: int) -> int:
+    if not _LEAST <= found <= _GREATEST:
+        raise OverflowError(found)
+    return found
 
 
 def _of_floats(name: str, left: float, right: float) -> float | None:

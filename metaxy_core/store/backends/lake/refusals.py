@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 from obstore.exceptions import BaseError
 
-from metaxy_core.errors import ReadOnlyStore, StoreError, StoreUnreachable, ValueOutOfRange
-from metaxy_core.errors.base import first_line
+from metaxy_core.errors import ReadOnlyStore, StoreError, StoreUnreachable
+from metaxy_core.store.backends.duckdb_refusals import of_values
 from metaxy_core.store.backends.lake.places import Place
 from metaxy_core.store.backends.refusals import full_disk, is_full
 
@@ -36,8 +36,10 @@ class Refusals:
             yield
         except StoreError:
             raise
-        except duckdb.DataError as error:
-            raise ValueOutOfRange.from_reason(first_line(error)) from error
+        except (duckdb.DataError, duckdb.BinderException) as error:
+            if (ours := of_values(error)) is None:
+                raise
+            raise ours from error
         except self._failures as error:
             raise self._refusal(error) from None  # what a library says may hold a secret
 

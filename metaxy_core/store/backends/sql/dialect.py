@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from metaxy_core.errors import InvalidFilter, ValueOutOfRange
 from metaxy_core.store.backends.sql.encoding import Encoding, arrow_type, cast
+from metaxy_core.store.backends.sql.literals import bare_literals, with_kept_literals
 from metaxy_core.store.backends.sql.rewriting import (
     Rewriting,
     named_shortly,
@@ -141,8 +142,10 @@ class Dialect:
                 f"A {self.name} store keeps nested columns as text, so that a filter cannot read "
                 f"their members. Give what it needs a column of its own."
             )
-        tree = self._compiler().to_sqlglot(expression.unbind())
-        rewritings = [picked_first, named_shortly(self.short), *self.rewritings]
+        expression = with_kept_literals(expression.unbind(), self.name, self.encoding)
+        tree = self._compiler().to_sqlglot(expression)
+        own = [picked_first, bare_literals, named_shortly(self.short)]
+        rewritings = [*own, *self.rewritings]
         for rewriting in rewritings:
             tree = tree.transform(rewriting, copy=False)
         return eliminate_subqueries(tree) if self.is_shallow else tree
