@@ -166,6 +166,8 @@ class _Predicates:
 
         if any(each.type().is_null() for each in (left, right)):
             return ibis.null("float64")
+        if name == "/":  # of decimals, databases keep other numbers of digits
+            left, right = (_as_float(each) for each in (left, right))
         if name in {"/", "%"} and not getattr(right.op(), "value", 0):
             right = right.nullif(0)
         return _ARITHMETIC[name](left, wide_decimal(right, left.type()))
@@ -272,6 +274,10 @@ def _listed(value: Any, wanted: Sequence[Any]) -> Any:
     if _family(value.type()) == "time":
         return ibis.or_(*(value == each for each in wanted))
     return value.isin(wanted)
+
+
+def _as_float(value: Any) -> Any:
+    return value.cast("float64") if value.type().is_decimal() else value
 
 
 def _zone(kind: dt.DataType) -> bool:

@@ -56,6 +56,11 @@ FOUND: Final = {
     "price * 2 > 18.99": "ab",
     "price + 0.1 = 9.6": "b",
     "price / 2 = 4.75": "b",
+    "price / 3 > 3.33": "a",
+    "price / n < 1.4": "bc",
+    "price - 0.005 > 9.495": "a",
+    "n = 7.0": "a",
+    "n IN (7.0, 7.5)": "a",
     "n + 0.5 > 7": "ac",
     "n / 2 = 3.5": "a",
     "f > 1 AND f < 9": "a",
@@ -214,6 +219,18 @@ def test_a_whole_number_of_more_than_64_bits_is_refused(
             store.read(sample, filters="n64 * n64 > 5").to_arrow()
         found = store.read(sample, filters="u64 * 4 > 1 AND u64 - 6 = -1").to_arrow()
     assert found["id"].to_pylist() == ["c"]
+
+
+def test_remainders_of_decimals_are_exact_or_refused(
+    speaking_store: mx.MetadataStore, sample: type[mx.Feature]
+) -> None:
+    speaking_store.write(sample, FRAME)
+    records = speaking_store.read(sample, filters="price % 3 = 1")
+    if speaking_store.kind == "clickhouse":
+        with pytest.raises(InvalidFilter, match="remainder"):
+            records.to_arrow()
+    else:
+        assert records.to_arrow()["id"].to_pylist() == ["a"]
 
 
 @pytest.mark.parametrize("kind", NAN_IS_GREATEST)

@@ -51,6 +51,12 @@ _FOR_FOLDERS: Final = "one process at a time has a folder open, and a process on
 _SAID: Final = re.compile(r"DB::Exception: (.*?)(?: \(version |\n|$)")
 
 
+def _compiler() -> Any:
+    from metaxy_core.store.backends.clickhouse_compiler import COMPILER
+
+    return COMPILER
+
+
 class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
     """A database of ClickHouse.
 
@@ -76,7 +82,15 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
         lock_timeout: float,
         settings: Mapping[str, str | int],
     ) -> None:
-        dialect = Dialect("clickhouse", _LONGEST_NAME, STORED, encoding, types=_TYPES, names=_NAMES)
+        dialect = Dialect(
+            "clickhouse",
+            _LONGEST_NAME,
+            STORED,
+            encoding,
+            types=_TYPES,
+            names=_NAMES,
+            compiler=_compiler,
+        )
         super().__init__(
             f"{address.shown} database {database}",
             dialect,
