@@ -76,6 +76,8 @@ def _stored(name: str, kind: str) -> str | None:
     if kind == "INTERVAL":
         number = f"{{'{_MICROSECONDS}': epoch_us({own})}}"
         return f"CASE WHEN {own} IS NOT NULL THEN {number} END"
+    if kind == "TIME_NS":  # a cast would round, and up to the next day
+        return f"TIME '00:00:00' + to_microseconds(epoch_ns({own}) // 1000)"
     to = storable(kind)
     if _INTERVAL.search(to) and '"' not in to:
         raise WrongColumnType(
