@@ -17,7 +17,7 @@ from metaxy_core.store.backends.bigquery_functions import written_out
 from metaxy_core.store.backends.bigquery_heads import HeadTables
 from metaxy_core.store.backends.bigquery_refusals import ENGINE, refusal, said
 from metaxy_core.store.backends.bigquery_tables import BigQueryTables
-from metaxy_core.store.backends.bigquery_types import encoding
+from metaxy_core.store.backends.bigquery_types import check_years, encoding
 from metaxy_core.store.backends.capabilities import Capabilities
 from metaxy_core.store.backends.sql.dialect import Dialect
 from metaxy_core.store.backends.sql.markers import STORED
@@ -41,6 +41,14 @@ _NAMES: Final = re.compile(
     r"(?!_table_|_file_|_partition|_row_timestamp|__root__|_colidentifier|_change_)[a-z_]\w*",
     re.ASCII | re.IGNORECASE,
 )
+
+
+def _compiler() -> Any:
+    from metaxy_core.store.backends.bigquery_compiler import COMPILER
+
+    return COMPILER
+
+
 DIALECT: Final = Dialect(
     "bigquery",
     _LONGEST_NAME,
@@ -48,6 +56,7 @@ DIALECT: Final = Dialect(
     encoding,
     rewritings=[written_out],
     names=_NAMES,
+    compiler=_compiler,
 )
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+")
 _DATASET: Final = re.compile(r"\w{1,1024}", re.ASCII)
@@ -165,7 +174,12 @@ class BigQueryBackend(PinnedBackend[BigQueryConnection]):
         return self.connection.made_dataset(self._location)
 
     def load(self, name: str, frame: pa.Table) -> None:
-        """Make a staged table; one of a few rows is written out where it is read."""
+        """Make a staged table; one of a few rows is written out where it is read.
+
+        Raises:
+            ValueOutOfRange: a date or moment is in a year that BigQuery does not have.
+        """
+        check_years(frame)
         text = written_rows(frame)
         if text is not None:
             self._rows[self.new_frame(name)] = text

@@ -57,7 +57,8 @@ def _text(value: str) -> str:
 
 
 def _moment(value: datetime) -> str:
-    return f"CAST('{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00' AS TIMESTAMP)"
+    text = value.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+    return f"CAST('{text}' AS TIMESTAMP)"
 
 
 _WRITTEN: Final[dict[str, Callable[[Any], str]]] = {

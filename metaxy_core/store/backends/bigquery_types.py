@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from metaxy_core.errors import ValueOutOfRange
 from metaxy_core.store.backends.sql.encoding import (
     Encoding,
     as_json,
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     from google.cloud.bigquery import SchemaField
 
+_FIRST: Final = datetime(1, 1, 1)  # noqa: DTZ001 - as in UTC
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001
 _MICROSECONDS: Final = 6
 _NUMERIC: Final = (38, 9)
 _BIGNUMERIC: Final = (76, 38)
@@ -59,6 +64,24 @@ def _decimal(kind: dt.DataType) -> Encoding | None:
         if scale <= digits and precision - scale <= most - digits:
             return casting(kind, f"decimal({most}, {digits})")
     return as_text(kind)
+
+
+def check_years(frame: pa.Table) -> None:
+    """Refuse a frame with a date or moment that is not in the years 1 to 9999.
+
+    Raises:
+        ValueOutOfRange: it has one, with the name of its column.
+    """
+    for field in frame.schema:
+        if not (pa.types.is_date(field.type) or pa.types.is_timestamp(field.type)):
+            continue
+        naive = pa.timestamp("us") if pa.types.is_timestamp(field.type) else pa.date32()
+        ends = [pa.scalar(end).cast(naive) for end in (_FIRST, _LAST)]
+        values = frame[field.name].cast(naive)
+        if pc.any(pc.or_(pc.less(values, ends[0]), pc.greater(values, ends[1]))).as_py():
+            raise ValueOutOfRange.from_reason(
+                f"column {field.name!r} has a year that is not between 1 and 9999"
+            )
 
 
 def declared(kind: pa.DataType) -> str:

@@ -40,20 +40,4 @@ def exact_decimals(node: sge.Expression) -> sge.Expression:
     return node
 
 
-def listed_decimals(node: sge.Expression) -> sge.Expression:
-    """A list of decimals is compared one by one: ``IN`` takes none beside a float."""
-    import sqlglot.expressions as sge
-
-    if not isinstance(node, sge.In) or not any(map(_is_decimal, node.expressions)):
-        return node
-    each = [sge.EQ(this=node.this.copy(), expression=value) for value in node.expressions]
-    return sge.paren(sge.or_(*each, copy=False))
-
-
-def _is_decimal(value: sge.Expression) -> bool:
-    import sqlglot.expressions as sge
-
-    return isinstance(value, sge.Anonymous) and value.name.lower() in _DECIMALS
-
-
-REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns, listed_decimals)
+REWRITINGS: Final = (wide_dates, exact_decimals, plain_patterns)

@@ -19,6 +19,7 @@ def register(connection: duckdb.DuckDBPyConnection, name: str, frame: pa.Table) 
     DuckDB lets Arrow filter the frames that it reads, for which NaN is not greater than any number.
     What has floats is behind a view, in which DuckDB has to compare by itself.
     """
+    unregister(connection, name)  # one that could not be, in a transaction that failed
     if not any(_has_floats(field.type) for field in frame.schema):
         connection.register(name, frame)
         return [name]

@@ -55,9 +55,16 @@ class DuckDBTables:
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         self._connection = connection
         self._catalog = catalog
-        rows = connection.execute(_TABLES.format(catalog)).fetchall()  # parameters import pandas
-        self._tables = {str(name) for (name,) in rows}
+        self._tables = self._listed()
         self._opened: dict[str, ir.Table] = {}
+
+    def _listed(self) -> set[str]:
+        """The names of the tables."""
+        return self._first(_TABLES.format(self._catalog))  # parameters import pandas
+
+    def _first(self, sql: str) -> set[str]:
+        """The first column of a query, as texts."""
+        return {str(row[0]) for row in self._connection.execute(sql).fetchall()}
 
     def has(self, name: str) -> bool:
         """Whether the file has a table."""

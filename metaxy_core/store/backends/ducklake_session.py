@@ -17,6 +17,8 @@ _REPLACED: Final = (
     (re.compile(r"\bTIME_NS\b"), "TIME"),
     (re.compile(r"\bU?HUGEINT\b"), "DECIMAL(38,0)"),
 )
+_TYPE: Final = "SELECT type FROM duckdb_databases() WHERE database_name = '{}'"
+_TABLES: Final = "SELECT table_name FROM ducklake_table_info('{}')"
 _INTERVAL: Final = re.compile(r"\bINTERVAL\b")
 _MICROSECONDS: Final = "metaxy_microseconds"
 _FILLING: Final = "temp.metaxy_filling"
@@ -30,6 +32,11 @@ class DuckLakeSession(DuckDBSession):
     become lists, enums and bits become text, times of day have microseconds, and whole numbers of
     128 bits become decimals. Everything else is as in DuckDB.
     """
+
+    def _listed(self) -> set[str]:
+        """The names of the tables, from the catalog: DuckDB would load what each of them is."""
+        is_lake = self._first(_TYPE.format(self._catalog)) == {"ducklake"}
+        return self._first(_TABLES.format(self._catalog)) if is_lake else set()
 
     def table(self, name: str) -> ir.Table | None:
         """A table, with durations as such."""

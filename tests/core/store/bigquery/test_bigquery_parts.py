@@ -29,6 +29,7 @@ from metaxy_core.store.backends.bigquery import DIALECT
 from metaxy_core.store.backends.bigquery_frames import written_rows
 from metaxy_core.store.backends.bigquery_refusals import refusal
 from metaxy_core.store.backends.bigquery_tables import COMMITS, COMMITS_A_PARTITION
+from metaxy_core.store.backends.bigquery_types import check_years
 
 UTC = dt.UTC
 ADDRESS = "bigquery://films/metaxy"
@@ -75,6 +76,28 @@ def test_types_are_kept_as_bigquery_has_them(kind: str, kept: str) -> None:
     assert DIALECT.declared(ibis.dtype(kind)) == kept
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([10_000_000, None], pa.date32()),
+        pa.array([-10_000_000, 0], pa.date32()),
+        pa.array([2**62, None], pa.timestamp("us", "UTC")),
+        pa.array([-(2**62), 0], pa.timestamp("us")),
+    ],
+)
+def test_years_that_bigquery_does_not_have_are_refused(values: pa.Array) -> None:
+    with pytest.raises(ValueOutOfRange, match="'when' has a year"):
+        check_years(pa.table({"when": values}))
+    check_years(pa.table({"when": pa.nulls(2, values.type)}))
+
+
+def test_names_stay_different_in_statements() -> None:
+    names = ["a.b", "a,b", "(", ")", "`", "a\\b"]
+    table = ibis.table(dict.fromkeys(names, "string"), name="t")
+    text = str(DIALECT.statement(table.select(*names, more=table["id"])))
+    assert all(f"`{DIALECT.short(name)}`" in text for name in names)
+
+
 def test_a_statement_may_change_all_partitions_of_a_table() -> None:
     assert COMMITS / COMMITS_A_PARTITION <= 4_000
 
@@ -88,14 +111,14 @@ def test_a_frame_of_a_few_rows_is_written_out() -> None:
             "id": ["it's", None],
             "n": pa.array([-(2**63), 2**63 - 1]),
             "at": pa.array(
-                [dt.datetime(1969, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")
+                [dt.datetime(969, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")
             ),
         }
     )
     text = written_rows(frame)
     assert text == (
         "SELECT 'it\\'s' AS `id`, CAST('-9223372036854775808' AS INT64) AS `n`, "
-        "CAST('1969-01-01 00:00:00.000000+00:00' AS TIMESTAMP) AS `at` UNION ALL "
+        "CAST('0969-01-01 00:00:00.000000+00:00' AS TIMESTAMP) AS `at` UNION ALL "
         "SELECT CAST(NULL AS STRING) AS `id`, CAST('9223372036854775807' AS INT64) AS `n`, "
         "CAST(NULL AS TIMESTAMP) AS `at`"
     )
