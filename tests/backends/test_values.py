@@ -111,6 +111,8 @@ def test_a_value_that_a_store_refuses_does_it_no_harm(any_store: mx.MetadataStor
 
     frame = pa.table({"id": ["a", "b"], "etag": ["1", "2"]})
     for number, (name, values) in enumerate(REFUSED.items()):
+        if any_store.kind == "bigquery" and name == "decimal":
+            continue  # its emulator has no BIGNUMERIC
         odd = frame.append_column(name, values)
         with suppress(ValueOutOfRange):
             any_store.write(Sample, odd)

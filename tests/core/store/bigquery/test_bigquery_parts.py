@@ -93,7 +93,7 @@ def test_years_that_bigquery_does_not_have_are_refused(values: pa.Array) -> None
 
 def test_names_stay_different_in_statements() -> None:
     names = ["a.b", "a,b", "(", ")", "`", "a\\b"]
-    table = ibis.table(dict.fromkeys(names, "string"), name="t")
+    table = ibis.table(dict.fromkeys(["id", *names], "string"), name="t")
     text = str(DIALECT.statement(table.select(*names, more=table["id"])))
     assert all(f"`{DIALECT.short(name)}`" in text for name in names)
 
