@@ -75,13 +75,20 @@ def check_years(frame: pa.Table) -> None:
     for field in frame.schema:
         if not (pa.types.is_date(field.type) or pa.types.is_timestamp(field.type)):
             continue
-        naive = pa.timestamp("us") if pa.types.is_timestamp(field.type) else pa.date32()
-        ends = [pa.scalar(end).cast(naive) for end in (_FIRST, _LAST)]
-        values = frame[field.name].cast(naive)
-        if pc.any(pc.or_(pc.less(values, ends[0]), pc.greater(values, ends[1]))).as_py():
+        if not _has_years(frame[field.name]):
             raise ValueOutOfRange.from_reason(
                 f"column {field.name!r} has a year that is not between 1 and 9999"
             )
+
+
+def _has_years(values: pa.ChunkedArray) -> bool:
+    kind = pa.timestamp("us") if pa.types.is_timestamp(values.type) else pa.date32()
+    first, last = (pa.scalar(end).cast(kind) for end in (_FIRST, _LAST))
+    try:
+        plain = values.cast(kind)
+    except pa.ArrowInvalid:  # too far away for microseconds
+        return False
+    return not pc.any(pc.or_(pc.less(plain, first), pc.greater(plain, last))).as_py()
 
 
 def declared(kind: pa.DataType) -> str:

@@ -83,6 +83,7 @@ def test_types_are_kept_as_bigquery_has_them(kind: str, kept: str) -> None:
         pa.array([-10_000_000, 0], pa.date32()),
         pa.array([2**62, None], pa.timestamp("us", "UTC")),
         pa.array([-(2**62), 0], pa.timestamp("us")),
+        pa.array([2**60, 0], pa.timestamp("s")),
     ],
 )
 def test_years_that_bigquery_does_not_have_are_refused(values: pa.Array) -> None:
