@@ -96,8 +96,7 @@ class MetaxyIOManager(dg.ConfigurableIOManager):
             obj.close()
 
     def _check_store(self, output: IncrementOutput) -> None:
-        with self.store.open() as own:
-            address = own.address
+        address = self.store.address
         if Path(output.store.address).resolve() != Path(address).resolve():
             raise StoreMismatch.from_addresses(output.feature, output.store.address, address)
 

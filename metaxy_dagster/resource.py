@@ -39,6 +39,9 @@ TICK_LOCK_TIMEOUT: Final = 5.0
 _SETTING: Final = "MetaxyStoreResource"
 """Where the settings of a store stand, for messages."""
 
+_addresses: dict[tuple[str, ...], str] = {}
+"""Of the stores that this process has opened."""
+
 
 class MetaxyStoreResource(dg.ConfigurableResource[Any]):
     """A metadata store that steps, processes and the UI share: a DuckDB file, or one of any kind.
@@ -197,4 +200,21 @@ class MetaxyStoreResource(dg.ConfigurableResource[Any]):
             **options,
         )
         with config.open(Path.cwd(), setting=_SETTING) as store:
+            _addresses[self._key] = store.address
             yield store
+
+    @property
+    def address(self) -> str:
+        """Where the store is, for messages; nothing is opened if this process opened it before.
+
+        Raises:
+            MetaxyError: it cannot be opened; see ``open``.
+        """
+        if self._key not in _addresses:
+            with self.open():
+                pass
+        return _addresses[self._key]
+
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return self.type, self.database, repr(self.options), str(Path.cwd())
