@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from benchmarks import by_store
 from benchmarks.report import generated
 from benchmarks.results import Results
@@ -12,9 +14,8 @@ from tests.benchmarks.test_report import IMAGES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.slow
 def test_each_step_is_measured_and_shown_beside_duckdb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,11 +99,8 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Killed]:
         yield Killed(tmp_path, instance)
 
 
-QUICK = {
-    ("whole_in_process", "writing"),
-    ("chunked_in_process", "between"),
-}
-"""A case of each point and kind; all others are as good and take longer."""
+QUICK = {("chunked_in_process", "between")}
+"""One case; all others are as good and take longer."""
 
 
 def _cases() -> Iterator[Any]:
