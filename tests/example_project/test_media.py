@@ -261,7 +261,15 @@ def test_a_failed_crop_leaves_the_target_alone(clip, tmp_path):
 # ------------------------------------------------------------------ faces
 
 
-@pytest.mark.parametrize("clip_id", CLIP_IDS)
+def _some_by_default(clip_ids, step):
+    """Every so many clips in every run, and all of them in slow ones."""
+    for number, clip_id in enumerate(clip_ids):
+        yield pytest.param(clip_id, marks=pytest.mark.slow if number % step else ())
+
+
+@pytest.mark.parametrize(
+    "clip_id", [*_some_by_default(WITH_FACES, 4), *_some_by_default(WITHOUT_FACES, 4)]
+)
 def test_faces_are_found_exactly_where_there_are_some(library, tmp_path, clip_id):
     source, crop = library / f"{clip_id}.mp4", tmp_path / "crop.mp4"
     crop_clip(source, crop)
