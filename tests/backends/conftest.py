@@ -197,6 +197,18 @@ def speaking_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[m
 
 
 @pytest.fixture
+def sample() -> type[mx.Feature]:
+    """A root whose only version comes from the column ``etag``."""
+    field = mx.FieldSpec(key="default", version_from=["etag"])
+    spec = mx.FeatureSpec(key="sample", id_columns=["id"], fields=[field])
+
+    class Sample(mx.Feature, spec=spec):
+        pass
+
+    return Sample
+
+
+@pytest.fixture
 def branch(kind: Store, tmp_path: Path, store: mx.MetadataStore) -> Iterator[mx.MetadataStore]:
     """A second store, over the first."""
     folder = tmp_path / "branch"

@@ -172,18 +172,6 @@ NAN_IS_GREATEST: Final = [
 OF_64_BITS: Final = [kind for kind in STORES if kind.name in SPEAKING]
 
 
-@pytest.fixture
-def sample() -> type[mx.Feature]:
-    """A feature whose records have a column of each type."""
-    field = mx.FieldSpec(key="default", version_from=["etag"])
-    spec = mx.FeatureSpec(key="sample", id_columns=["id"], fields=[field])
-
-    class Sample(mx.Feature, spec=spec):
-        pass
-
-    return Sample
-
-
 def test_a_filter_finds_the_same_records(
     speaking_store: mx.MetadataStore, sample: type[mx.Feature]
 ) -> None:

@@ -16,18 +16,6 @@ NUMBERS: Final = [1, 2**60 + 1, -5]
 KINDS: Final = {"at": pa.timestamp("ns"), "zoned": pa.timestamp("ns", "UTC")}
 
 
-@pytest.fixture
-def sample() -> type[mx.Feature]:
-    """A feature of records with nested columns."""
-    field = mx.FieldSpec(key="default", version_from=["etag"])
-    spec = mx.FeatureSpec(key="sample", id_columns=["id"], fields=[field])
-
-    class Sample(mx.Feature, spec=spec):
-        pass
-
-    return Sample
-
-
 KEPT_AS_TEXT: Final = [kind for kind in STORES if kind.name in {"sqlite", "postgres", "clickhouse"}]
 
 

@@ -43,12 +43,6 @@ _NAMES: Final = re.compile(
 )
 
 
-def _compiler() -> Any:
-    from metaxy_core.store.backends.bigquery_compiler import COMPILER
-
-    return COMPILER
-
-
 DIALECT: Final = Dialect(
     "bigquery",
     _LONGEST_NAME,
@@ -56,7 +50,7 @@ DIALECT: Final = Dialect(
     encoding,
     rewritings=[written_out],
     names=_NAMES,
-    compiler=_compiler,
+    compiler="metaxy_core.store.backends.bigquery_compiler",
 )
 _PROJECT: Final = re.compile(r"[a-z0-9.:-]+")
 _DATASET: Final = re.compile(r"\w{1,1024}", re.ASCII)

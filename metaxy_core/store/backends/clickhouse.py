@@ -51,12 +51,6 @@ _FOR_FOLDERS: Final = "one process at a time has a folder open, and a process on
 _SAID: Final = re.compile(r"DB::Exception: (.*?)(?: \(version |\n|$)")
 
 
-def _compiler() -> Any:
-    from metaxy_core.store.backends.clickhouse_compiler import COMPILER
-
-    return COMPILER
-
-
 class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
     """A database of ClickHouse.
 
@@ -89,7 +83,7 @@ class ClickHouseBackend(PinnedBackend[ClickHouseConnection]):
             encoding,
             types=_TYPES,
             names=_NAMES,
-            compiler=_compiler,
+            compiler="metaxy_core.store.backends.clickhouse_compiler",
         )
         super().__init__(
             f"{address.shown} database {database}",

@@ -31,12 +31,6 @@ ENGINE: Final = "SQLite"
 SCHEMA: Final = "metaxy_store"
 
 
-def _compiler() -> Any:
-    from metaxy_core.store.backends.sqlite_compiler import COMPILER
-
-    return COMPILER
-
-
 # A column of type REAL forgets the sign of zero.
 _TYPES: Final = {"float32": "BLOB", "float64": "BLOB"}
 _DIALECT: Final = Dialect(
@@ -47,7 +41,7 @@ _DIALECT: Final = Dialect(
     types=_TYPES,
     rewritings=[picked_by_list, unpacked_row],
     is_shallow=True,
-    compiler=_compiler,
+    compiler="metaxy_core.store.backends.sqlite_compiler",
 )
 IN_FILE: Final = Capabilities(
     "transaction", "processes", "index", hashes=(MD5, XXH64), files=True, members_in_filters=False

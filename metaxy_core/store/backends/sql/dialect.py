@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ class Dialect:
         variant: what else compiled statements depend on.
         names: what the names of tables and columns have to look like; None for anything.
         reserved: names that no column can have.
-        compiler: gives what compiles expressions; None for Ibis's own.
+        compiler: the module whose ``COMPILER`` compiles expressions; None for Ibis's own.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Dialect:
     variant: str = ""
     names: re.Pattern[str] | None = None
     reserved: frozenset[str] = frozenset()
-    compiler: Callable[[], Any] | None = None
+    compiler: str | None = None
 
     # ------------------------------------------------------------------ names
 
@@ -154,5 +155,5 @@ class Dialect:
         from ibis.backends.sql import compilers
 
         if self.compiler is not None:
-            return self.compiler()
+            return import_module(self.compiler).COMPILER
         return getattr(compilers, self.name).compiler
